@@ -1,0 +1,200 @@
+/**
+ * Bytes: comparing, and reading and writing the packed layouts that travel between members.
+ *
+ * All numbers are big-endian. A `ByteReader` never trusts a length: reading past the end throws `MalformedError`, so a decoder is a straight
+ * line of reads inside one `try` at the edge. A `ByteWriter` grows by doubling and is meant to be kept and `reset`.
+ */
+export type Bytes = Uint8Array
+
+export const NO_BYTES: Buffer = Buffer.alloc(0)
+
+/** The bytes that came are not what the layout says. The stream or packet they came in is not to be read further. */
+export class MalformedError extends Error {}
+
+/** Order of two byte ranges as `memcmp` has it; the shorter of equal prefixes comes first. */
+export function compareBytes(a: Bytes, aStart: number, aEnd: number, b: Bytes, bStart: number, bEnd: number): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart)
+  for (let i = 0; i < length; i++) {
+    const difference = (a[aStart + i] as number) - (b[bStart + i] as number)
+    if (difference !== 0) return difference
+  }
+  return aEnd - aStart - (bEnd - bStart)
+}
+
+export function startsWith(bytes: Bytes, start: number, end: number, prefix: Bytes): boolean {
+  if (end - start < prefix.length) return false
+  for (let i = 0; i < prefix.length; i++) if (bytes[start + i] !== prefix[i]) return false
+  return true
+}
+
+export function endsWith(bytes: Bytes, start: number, end: number, suffix: Bytes): boolean {
+  const from = end - suffix.length
+  if (from < start) return false
+  for (let i = 0; i < suffix.length; i++) if (bytes[from + i] !== suffix[i]) return false
+  return true
+}
+
+const INITIAL_CAPACITY = 1024
+
+export class ByteWriter {
+  #buffer: Buffer
+  #length = 0
+
+  constructor(capacity: number = INITIAL_CAPACITY) {
+    this.#buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Forgets what was written and keeps the memory. Views taken earlier become garbage. */
+  reset(): void {
+    this.#length = 0
+  }
+
+  /** A copy of what was written, independent of later writes. */
+  toBuffer(): Buffer {
+    return Buffer.from(this.#buffer.subarray(0, this.#length))
+  }
+
+  u8(value: number): this {
+    this.#reserve(1)
+    this.#buffer[this.#length++] = value
+    return this
+  }
+
+  u16(value: number): this {
+    this.#reserve(2)
+    this.#length = this.#buffer.writeUInt16BE(value, this.#length)
+    return this
+  }
+
+  u32(value: number): this {
+    this.#reserve(4)
+    this.#length = this.#buffer.writeUInt32BE(value >>> 0, this.#length)
+    return this
+  }
+
+  /** 48 bits: milliseconds since 1970, generations, sequence numbers. */
+  u48(value: number): this {
+    this.#reserve(6)
+    this.#length = this.#buffer.writeUIntBE(value, this.#length, 6)
+    return this
+  }
+
+  f64(value: number): this {
+    this.#reserve(8)
+    this.#length = this.#buffer.writeDoubleBE(value, this.#length)
+    return this
+  }
+
+  raw(source: Bytes, start: number = 0, end: number = source.length): this {
+    const length = end - start
+    this.#reserve(length)
+    this.#buffer.set(start === 0 && end === source.length ? source : source.subarray(start, end), this.#length)
+    this.#length += length
+    return this
+  }
+
+  /** A string of at most 255 bytes of UTF-8, after its length: names, addresses. */
+  text(value: string): this {
+    const length = Buffer.byteLength(value)
+    if (length > 255) throw new RangeError(`a text of ${length} bytes does not fit a field of 255`)
+    this.u8(length)
+    this.#reserve(length)
+    this.#length += this.#buffer.write(value, this.#length)
+    return this
+  }
+
+  /** Bytes after a 32-bit length. */
+  block(source: Bytes, start: number = 0, end: number = source.length): this {
+    return this.u32(end - start).raw(source, start, end)
+  }
+
+  /** Overwrites four bytes written earlier: a count or length that was not known then. */
+  patchU32(at: number, value: number): void {
+    this.#buffer.writeUInt32BE(value >>> 0, at)
+  }
+
+  #reserve(extra: number): void {
+    const needed = this.#length + extra
+    if (needed <= this.#buffer.length) return
+    let capacity = this.#buffer.length * 2
+    while (capacity < needed) capacity *= 2
+    const grown = Buffer.allocUnsafe(capacity)
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+}
+
+export class ByteReader {
+  readonly buffer: Buffer
+  #at: number
+  readonly #end: number
+
+  constructor(buffer: Buffer, start: number = 0, end: number = buffer.length) {
+    this.buffer = buffer
+    this.#at = start
+    this.#end = end
+  }
+
+  get at(): number {
+    return this.#at
+  }
+
+  get remaining(): number {
+    return this.#end - this.#at
+  }
+
+  u8(): number {
+    return this.buffer[this.#take(1)] as number
+  }
+
+  u16(): number {
+    return this.buffer.readUInt16BE(this.#take(2))
+  }
+
+  u32(): number {
+    return this.buffer.readUInt32BE(this.#take(4))
+  }
+
+  u48(): number {
+    return this.buffer.readUIntBE(this.#take(6), 6)
+  }
+
+  f64(): number {
+    return this.buffer.readDoubleBE(this.#take(8))
+  }
+
+  text(): string {
+    const length = this.u8()
+    const start = this.#take(length)
+    return this.buffer.toString('utf8', start, start + length)
+  }
+
+  /** Skips `length` bytes and tells where they begin in `buffer`. */
+  skip(length: number): number {
+    return this.#take(length)
+  }
+
+  /** A view, not a copy: valid as long as the buffer is. */
+  raw(length: number): Buffer {
+    const start = this.#take(length)
+    return this.buffer.subarray(start, start + length)
+  }
+
+  /** A view of bytes that follow a 32-bit length. */
+  block(maxLength: number = this.remaining): Buffer {
+    const length = this.u32()
+    if (length > maxLength) throw new MalformedError(`a block of ${length} bytes is over the limit of ${maxLength}`)
+    return this.raw(length)
+  }
+
+  #take(length: number): number {
+    const start = this.#at
+    if (length > this.#end - start) throw new MalformedError(`${length} bytes wanted, ${this.#end - start} left`)
+    this.#at = start + length
+    return start
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Errors that a client can meet, one row each: the stable code, the face-specific status, and whether anything was changed when it is answered.
+ *
+ * Gateways look the row up and never invent a status. Expected failures are `CacheError`s; a broken invariant is an `assert` and ends the process.
+ */
+export interface ErrorRow {
+  /** HTTP status. */
+  readonly http: number
+  /** First word of the RESP error reply. */
+  readonly resp: string
+  /** gRPC status code (google.rpc.Code). */
+  readonly grpc: number
+  /** Whether the request may have changed something: `no`, or `maybe` when the answer was lost. */
+  readonly touched: 'no' | 'maybe'
+  /** What it means, as the documentation prints it. */
+  readonly meaning: string
+}
+
+const GRPC_INVALID_ARGUMENT = 3
+const GRPC_NOT_FOUND = 5
+const GRPC_RESOURCE_EXHAUSTED = 8
+const GRPC_UNIMPLEMENTED = 12
+const GRPC_INTERNAL = 13
+const GRPC_UNAVAILABLE = 14
+
+export const ERRORS = {
+  KEY_NOT_FOUND: row(404, 'ERR', GRPC_NOT_FOUND, 'no', 'No value is stored under the key.'),
+  ROUTE_NOT_FOUND: row(404, 'ERR', GRPC_UNIMPLEMENTED, 'no', 'There is no such path.'),
+  METHOD_NOT_ALLOWED: row(
+    405,
+    'ERR',
+    GRPC_UNIMPLEMENTED,
+    'no',
+    'The path exists, but not for this method; the `Allow` header names those it has.',
+  ),
+  KEY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The key is empty, too long or not valid UTF-8.'),
+  BODY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is not what the route expects.'),
+  QUERY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A query parameter is malformed or out of range.'),
+  TTL_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The time to live is not a positive duration, or over the limit.'),
+  VALUE_TOO_LARGE: row(413, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A value is over `maxValueBytes`.'),
+  BODY_TOO_LARGE: row(413, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is over `maxBodyBytes`.'),
+  MEDIA_TYPE_UNSUPPORTED: row(415, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The route does not read bodies of this content type.'),
+  REQUEST_TIMEOUT: row(408, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The request did not arrive whole in time.'),
+  OUT_OF_MEMORY: row(507, 'OOM', GRPC_RESOURCE_EXHAUSTED, 'no', 'The memory limit is reached and nothing may be evicted.'),
+  TRY_AGAIN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'No member could answer for the key in time; the request was not executed.'),
+  OUTCOME_UNKNOWN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'maybe', 'The member that executed the request was lost before it answered.'),
+  BUSY: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'Too many requests are waiting for the cluster to settle.'),
+  INTERNAL: row(500, 'ERR', GRPC_INTERNAL, 'maybe', 'A defect of the server; its log has the cause.'),
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export class CacheError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'CacheError'
+    this.code = code
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code]
+  }
+}
+
+/** The code as HTTP bodies carry it: `key_not_found`. */
+export function publicCode(code: ErrorCode): string {
+  return code.toLowerCase()
+}
+
+function row(http: number, resp: string, grpc: number, touched: 'no' | 'maybe', meaning: string): ErrorRow {
+  return { http, resp, grpc, touched, meaning }
+}
