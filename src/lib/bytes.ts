@@ -117,6 +117,10 @@ export class ByteWriter {
     this.#buffer.writeUInt32BE(value >>> 0, at)
   }
 
+  patchU8(at: number, value: number): void {
+    this.#buffer[at] = value
+  }
+
   #reserve(extra: number): void {
     const needed = this.#length + extra
     if (needed <= this.#buffer.length) return

@@ -1,0 +1,407 @@
+/**
+ * One node: introduces the rooms to each other, and nothing more. Made by `main.ts` over real sockets and by the simulation over a network in
+ * memory; a test builds ten in one process.
+ *
+ * Membership says who is there, discovery what the platform knows; from both follows the placement view, which is handed to replication. What
+ * replication learns about routes wakes the cache. The rooms do not know each other.
+ */
+import { type Cache, type CacheStats, ClusterCache, type Limits } from './cache/index.ts'
+import type { Candidate, Discovery, DiscoverySnapshot } from './discovery/index.ts'
+import type { Clock, Timer } from './lib/clock.ts'
+import { HybridClock } from './lib/hybrid-clock.ts'
+import type { Logger } from './lib/logger.ts'
+import { PROTOCOL_MAX, PROTOCOL_MIN } from './lib/protocol.ts'
+import type { Random } from './lib/random.ts'
+import { type Member, type Membership, type MembershipStats, Swim } from './membership/index.ts'
+import { DEFAULT_GRACE, type Presence, type RejoinGrace, RingNames, View } from './placement/index.ts'
+import { Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
+import { createStore, type EvictionPolicy, type Store, type StoreStats } from './store/index.ts'
+import { Calls, type CallsStats } from './transport/calls.ts'
+import { Links } from './transport/links.ts'
+import type { Address, ExchangeTransport, PacketTransport, StreamTransport } from './transport/transport.ts'
+
+export interface NodeOptions {
+  readonly name: string
+  readonly clusterId: string
+  /** Where the others reach this node's gossip and its peer streams. */
+  readonly gossipAddress: Address
+  readonly peerAddress: Address
+  readonly podUid: string
+  readonly zone: string
+  /** Copies beside the primary. */
+  readonly replicas: number
+  readonly maxMemoryBytes: number
+  readonly evictionPolicy: EvictionPolicy
+  readonly limits: Limits
+  readonly forwardTimeoutMs: number
+  /** True when `wanted` of the discovery's snapshots is the whole truth (Kubernetes): a name that is not among them is not to come back. */
+  readonly platformDecides: boolean
+  readonly grace?: RejoinGrace
+}
+
+export interface NodeParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly packets: PacketTransport
+  readonly exchanges: ExchangeTransport
+  readonly streams: StreamTransport
+  readonly discovery: Discovery
+  /** Another life of this node's name has taken its place: it has to end, at once. */
+  readonly superseded: () => void
+}
+
+export interface NodeStats {
+  readonly store: StoreStats
+  readonly membership: MembershipStats
+  readonly memberChangesTotal: number
+  readonly replication: ReplicationStats
+  readonly cache: CacheStats
+  readonly calls: CallsStats
+  readonly draining: boolean
+}
+
+/** How long a tombstone lives. */
+const TOMBSTONE_MS = 15 * 60 * 1000
+const SWEEP_MS = 100
+const SWEEP_STEPS = 500
+/** A life that nobody has heard of for so long is taken to be over. */
+const UNHEARD_MS = 10_000
+/** Before the deadline of a stop at which a node gives up waiting for an heir. */
+const GIVE_UP_MS = 5_000
+const HAND_OVER_LOOK_MS = 20
+
+export class Node {
+  readonly cache: Cache
+  readonly #options: NodeOptions
+  readonly #parts: NodeParts
+  readonly #clock: Clock
+  readonly #membership: Membership
+  readonly #store: Store
+  readonly #links: Links
+  readonly #calls: Calls
+  readonly #hybrid: HybridClock
+  readonly #replication: Replication
+  readonly #cache: ClusterCache
+  readonly #ringNames: RingNames
+  /** Pods that the platform has said are deleted. */
+  readonly #goneUids = new Set<string>()
+  /** By name and generation: since when a life is asked for that nobody has heard of, in ms of the clock. */
+  readonly #unheardSinceMs = new Map<string, number>()
+  #snapshot: DiscoverySnapshot = { candidates: [], wanted: [], heard: false }
+  #leaving = false
+  #forGood = false
+  #ready = false
+  #memberChangesTotal = 0
+  #timers: Timer[] = []
+  #viewTimer: Timer | null = null
+  #viewedNames = ''
+  #closed = false
+
+  constructor(options: NodeOptions, parts: NodeParts) {
+    this.#options = options
+    this.#parts = parts
+    const { clock, random, logger } = parts
+    this.#clock = clock
+    this.#hybrid = new HybridClock(clock)
+    this.#ringNames = new RingNames(options.grace ?? DEFAULT_GRACE)
+    this.#membership = this.#makeMembership()
+    this.#calls = new Calls(clock, logger)
+    this.#links = new Links({
+      self: () => this.#membership.self(),
+      clusterId: options.clusterId,
+      streams: parts.streams,
+      clock,
+      random,
+      logger,
+      onTrouble: (name) => this.#membership.hintUnreachable(name),
+    })
+    this.#store = createStore(
+      {
+        maxMemoryBytes: options.maxMemoryBytes,
+        evictionPolicy: options.evictionPolicy,
+        tombstoneMs: TOMBSTONE_MS,
+        onDrop: (entry, slot) => this.#replication.dropped(entry, slot),
+      },
+      random,
+    )
+    this.#replication = new Replication({
+      self: () => this.#membership.self(),
+      clock,
+      hybrid: this.#hybrid,
+      logger,
+      store: this.#store,
+      calls: this.#calls,
+      isGone: (name, generation) => this.#isGone(name, generation),
+      mayClaim: () => this.#mayClaim(),
+      unaccounted: () => this.#unaccounted(),
+      routesChanged: () => this.#cache.routesChanged(),
+      tablePublished: (tableVersion) => this.#membership.updateMeta({ tableVersion }),
+    })
+    this.#links.use('request', this.#calls)
+    this.#links.use('replication', this.#replication.replicationLinks())
+    this.#links.use('bulk', this.#replication.bulkLinks())
+    this.#cache = new ClusterCache({
+      clock,
+      hybrid: this.#hybrid,
+      store: this.#store,
+      authority: this.#replication,
+      calls: this.#calls,
+      name: () => options.name,
+      limits: options.limits,
+      forwardTimeoutMs: options.forwardTimeoutMs,
+    })
+    this.cache = this.#cache
+  }
+
+  start(): void {
+    this.#ringNames.appeared(this.#options.name, false)
+    this.#refreshView()
+    this.#membership.start()
+    this.#parts.discovery.start({
+      changed: (snapshot) => this.#discovered(snapshot),
+      gone: (name, uid) => this.#platformSaysGone(name, uid),
+    })
+    this.#every(TICK_MS, () => this.#tick())
+    this.#every(SWEEP_MS, () => {
+      this.#store.sweep(this.#hybrid.physicalMs(), SWEEP_STEPS, (slot) => this.#replication.maySweep(slot))
+    })
+    // The grace of absent names ends without an event.
+    this.#every(1000, () => {
+      if (this.#ringNames.names(this.#clock.now()).join() !== this.#viewedNames) this.#refreshView()
+    })
+  }
+
+  /** Latches once all own seats were complete at one moment; ends only with the node's own stop. */
+  ready(): { readonly ok: boolean; readonly reason: string } {
+    if (this.#ready) return { ok: true, reason: 'ready' }
+    if (!this.#mayClaim()) return { ok: false, reason: 'no other member has been met yet' }
+    const { orphanSlots, completeSlots } = this.#replication.stats()
+    return { ok: false, reason: `filling: ${completeSlots} slots complete here, ${orphanSlots} without a holder` }
+  }
+
+  get leaving(): boolean {
+    return this.#leaving
+  }
+
+  /** Begins to give away what this node holds; it goes on answering. Safe to call again, with `forGood` too. */
+  leave(forGood: boolean): void {
+    if (this.#leaving && (this.#forGood || !forGood)) return
+    this.#leaving = true
+    this.#forGood ||= forGood
+    this.#parts.logger.info({ forGood: this.#forGood }, 'leaving: handing over')
+    this.#ringNames.appeared(this.#options.name, this.#forGood)
+    this.#membership.updateMeta({ leaving: true, forGood: this.#forGood })
+    this.#replication.leave()
+    this.#refreshView()
+  }
+
+  /** Leaves, and calls `done` when all has been handed over or `timeoutMs` is nearly over: true for all. */
+  handOver(timeoutMs: number, done: (all: boolean) => void): void {
+    this.leave(false)
+    const deadlineMs = this.#clock.now() + timeoutMs - GIVE_UP_MS
+    const look = (): void => {
+      if (this.#closed) return
+      if (this.#replication.handedOver()) done(this.#replication.stats().primarySlots === 0)
+      else if (this.#clock.now() >= deadlineMs) done(false)
+      else this.#clock.after(HAND_OVER_LOOK_MS, look)
+    }
+    look()
+  }
+
+  /** Says `left` to the others, then closes. */
+  stop(timeoutMs: number, done: () => void): void {
+    this.#membership.leave(timeoutMs, () => {
+      this.close()
+      done()
+    })
+  }
+
+  /** Ends at once, as a crash would but for the sockets, which are the caller's. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#viewTimer?.cancel()
+    this.#parts.discovery.close()
+    this.#cache.close()
+    this.#replication.close()
+    this.#membership.close()
+    this.#links.close()
+  }
+
+  stats(): NodeStats {
+    return {
+      store: this.#store.stats(),
+      membership: this.#membership.stats(),
+      memberChangesTotal: this.#memberChangesTotal,
+      replication: this.#replication.stats(),
+      cache: this.#cache.stats(),
+      calls: this.#calls.stats(),
+      draining: this.#leaving,
+    }
+  }
+
+  /** For the simulation's invariants and, later, the cluster page. */
+  get inside(): { readonly replication: Replication; readonly membership: Membership; readonly store: Store } {
+    return { replication: this.#replication, membership: this.#membership, store: this.#store }
+  }
+
+  #makeMembership(): Membership {
+    const { clock, random, logger, packets, exchanges } = this.#parts
+    const { name, clusterId, gossipAddress, peerAddress, podUid, zone } = this.#options
+    const meta = {
+      peerAddress,
+      uid: podUid,
+      zone,
+      leaving: false,
+      forGood: false,
+      tableVersion: 0,
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: PROTOCOL_MAX,
+    }
+    return new Swim({
+      clock,
+      random,
+      logger,
+      packets,
+      exchanges,
+      clusterId,
+      // A later start has a larger number, and where the wall clock was set back, membership learns of the earlier life and goes above it.
+      self: { name, generation: Math.floor(clock.wallMs()), address: gossipAddress, meta },
+      events: {
+        memberChanged: (member, previous) => this.#memberChanged(member, previous),
+        heldDead: () => this.#replication.heldDead(),
+        superseded: () => this.#parts.superseded(),
+      },
+    })
+  }
+
+  #tick(): void {
+    this.#replication.tick()
+    if (!this.#ready && !this.#leaving && this.#mayClaim() && this.#replication.seatsComplete()) {
+      this.#ready = true
+      this.#parts.logger.info({ members: this.#membership.stats().alive + 1 }, 'ready: every own seat is complete')
+    }
+  }
+
+  #memberChanged(member: Member, previous: Member | undefined): void {
+    if (this.#closed) return
+    const { name, generation, state, meta } = member
+    if (state !== previous?.state || generation !== previous.generation) {
+      this.#memberChangesTotal++
+      this.#parts.logger.info({ member: name, generation, state, was: previous?.state ?? 'unknown' }, 'member changed')
+    }
+    if (state === 'alive' || state === 'suspect') {
+      this.#ringNames.appeared(name, meta.forGood)
+      this.#replication.peerPresent({ name, generation })
+      this.#links.keep({ name, generation }, meta.peerAddress)
+      this.#viewSoon()
+      this.#replication.peerTableVersion({ name, generation }, meta.tableVersion)
+    } else if (previous === undefined || previous.state === 'alive' || previous.state === 'suspect') {
+      const stopped = state === 'left' || this.#goneUids.has(meta.uid)
+      this.#ringNames.went(name, meta.forGood ? 'for-good' : stopped ? 'stopped' : 'crashed', this.#clock.now())
+      this.#links.drop(name)
+      this.#refreshView()
+      this.#replication.peerGone(name)
+    }
+  }
+
+  #discovered(snapshot: DiscoverySnapshot): void {
+    if (this.#closed) return
+    this.#snapshot = snapshot
+    const { name } = this.#options
+    const others = snapshot.candidates.filter((candidate) => candidate.name !== name)
+    this.#membership.setSeeds(others.map(({ address }) => address).filter((address) => address !== null))
+    if (snapshot.heard && this.#options.platformDecides) {
+      this.#ringNames.judgeBy((other) => !snapshot.wanted.includes(other))
+      const own = snapshot.candidates.find((candidate) => this.#isOwn(candidate))
+      const wanted = snapshot.wanted.includes(name)
+      if (own !== undefined && (own.stopping || !wanted)) this.leave(!wanted)
+    }
+    this.#viewSoon()
+  }
+
+  #platformSaysGone(name: string, uid: string): void {
+    if (this.#closed || uid === '' || uid === this.#options.podUid) return
+    this.#goneUids.add(uid)
+    this.#membership.declareGone(name, uid)
+    this.#viewSoon()
+  }
+
+  #isOwn({ name, uid }: Candidate): boolean {
+    return name === this.#options.name && uid === this.#options.podUid
+  }
+
+  /** Many changes in one turn make one view. */
+  #viewSoon(): void {
+    this.#viewTimer ??= this.#clock.after(0, () => this.#refreshView())
+  }
+
+  #refreshView(): void {
+    if (this.#closed) return
+    this.#viewTimer?.cancel()
+    this.#viewTimer = null
+    const self = this.#membership.self()
+    const present: Presence[] = [{ name: self.name, generation: self.generation, leaving: this.#leaving }]
+    const knownGone: string[] = []
+    for (const { name, generation, state, meta } of this.#membership.members()) {
+      if (state === 'alive' || state === 'suspect') present.push({ name, generation, leaving: meta.leaving })
+      else if (state === 'left' || this.#goneUids.has(meta.uid)) knownGone.push(name)
+    }
+    const ringNames = this.#ringNames.names(this.#clock.now())
+    this.#viewedNames = ringNames.join()
+    this.#replication.setView(new View({ ringNames, present, knownGone, replicas: this.#options.replicas }))
+  }
+
+  #isGone(name: string, generation: number): boolean {
+    const self = this.#membership.self()
+    if (name === self.name) return generation !== self.generation
+    const member = this.#membership.member(name)
+    if (member === undefined || member.generation < generation) return this.#unheardTooLong(name, generation)
+    return member.generation > generation || member.state === 'dead' || member.state === 'left'
+  }
+
+  #unheardTooLong(name: string, generation: number): boolean {
+    const id = `${name} ${generation}`
+    const since = this.#unheardSinceMs.get(id)
+    if (since === undefined) {
+      this.#unheardSinceMs.set(id, this.#clock.now())
+      return false
+    }
+    return this.#clock.now() - since > UNHEARD_MS
+  }
+
+  /** Before one push/pull a member claims nothing, unless it knows of nobody else. */
+  #mayClaim(): boolean {
+    if (this.#membership.joined) return true
+    const { heard, candidates, wanted } = this.#snapshot
+    const { name } = this.#options
+    return heard && candidates.every((other) => other.name === name) && wanted.every((other) => other === name)
+  }
+
+  /** Names that should exist and that nobody can vouch for. */
+  #unaccounted(): string[] {
+    const { heard, candidates, wanted } = this.#snapshot
+    if (!heard) return ['discovery']
+    const notRunning = new Set(candidates.filter((candidate) => candidate.knownNotRunning).map(({ name }) => name))
+    if (this.#options.platformDecides) for (const name of wanted) if (!candidates.some((candidate) => candidate.name === name)) notRunning.add(name)
+    const names = new Set([...wanted, ...candidates.map(({ name }) => name), ...this.#ringNames.names(this.#clock.now())])
+    return [...names].filter((name) => {
+      if (name === this.#options.name || notRunning.has(name)) return false
+      const member = this.#membership.member(name)
+      if (member === undefined) return true
+      return member.state === 'dead' && !this.#goneUids.has(member.meta.uid)
+    })
+  }
+
+  #every(ms: number, fn: () => void): void {
+    const index = this.#timers.length
+    const again = (): void => {
+      if (this.#closed) return
+      this.#timers[index] = this.#clock.after(ms, again)
+      fn()
+    }
+    this.#timers.push(this.#clock.after(ms, again))
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The ring: for every slot, all names in the order in which they are wished for (the preference order).
+ *
+ * Points and lookups come from `hashring` (ketama: MD5, four points a digest), asked once a slot when the set of names changes and kept in a
+ * table, so a lookup is an array read. Three of its habits are kept out: the number of points is given per server (its own arithmetic rounds
+ * down at some sizes and moves keys between old members), names are sorted before it sees them, and it is never handed an empty list.
+ *
+ * The same names give the same ring on every member, whatever the order in which they were met.
+ */
+import HashRing from 'hashring'
+import { SLOT_COUNT } from '../lib/slot.ts'
+
+/** Digests a name; four points each. 640 points keep the fullest of ten members within some 8 % of the mean. */
+const DIGESTS_PER_NAME = 160
+
+/** Rings kept by their names: a name that comes back finds its ring again, and a simulation's members share them. */
+const MAX_REMEMBERED = 64
+const remembered = new Map<string, Ring>()
+
+export class Ring {
+  /** Sorted. */
+  readonly names: readonly string[]
+  /** Row by slot: indexes into `names`, most wished for first. */
+  readonly #order: Uint16Array
+
+  private constructor(names: readonly string[]) {
+    this.names = names
+    const count = names.length
+    this.#order = new Uint16Array(SLOT_COUNT * count)
+    if (count === 0) return
+    const indexOf = new Map(names.map((name, index) => [name, index]))
+    const ring = new HashRing(Object.fromEntries(names.map((name) => [serverOf(name), { vnodes: DIGESTS_PER_NAME }])))
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const servers = ring.range(`slot-${slot}`, count)
+      for (let i = 0; i < count; i++) this.#order[slot * count + i] = indexOf.get(nameOf(servers[i] as string)) as number
+    }
+  }
+
+  /** Some 40 ms for names not seen lately, else a look-up. */
+  static of(names: Iterable<string>): Ring {
+    const sorted = [...new Set(names)].sort()
+    const id = JSON.stringify(sorted)
+    let ring = remembered.get(id)
+    if (ring === undefined) {
+      ring = new Ring(sorted)
+      if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value as string)
+      remembered.set(id, ring)
+    }
+    return ring
+  }
+
+  /** The name at `rank` (0 is the most wished for) in the slot's preference order. `rank` must be below `names.length`. */
+  at(slot: number, rank: number): string {
+    return this.names[this.#order[slot * this.names.length + rank] as number] as string
+  }
+
+  /** The rank of a name in the slot's order; `names.length` for one that is not on the ring. */
+  rank(slot: number, name: string): number {
+    const count = this.names.length
+    for (let rank = 0; rank < count; rank++) if (this.at(slot, rank) === name) return rank
+    return count
+  }
+}
+
+/** hashring takes a trailing `:digits` for a port and leaves out what it deems the default one; a slash keeps any name whole. */
+function serverOf(name: string): string {
+  return `${name}/`
+}
+
+function nameOf(server: string): string {
+  return server.slice(0, server.lastIndexOf('/'))
+}

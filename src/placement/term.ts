@@ -1,0 +1,44 @@
+/**
+ * Terms: who holds a slot. A term is the stamp at which a member took the slot, that member's identity, and a mark: strong, or weak when the
+ * taker could not see more than half of the ring. Strong beats weak, then the later stamp, then the larger name; so of any two terms every
+ * member prefers the same one.
+ */
+import type { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { compareStamps, type Stamp } from '../lib/version.ts'
+
+export interface Term extends Stamp {
+  readonly name: string
+  /** The life of the holder that took it: a reborn member holds nothing. */
+  readonly generation: number
+  readonly strong: boolean
+}
+
+/** Positive when `a` prevails. `null`, no term at all, yields to any. */
+export function compareTerms(a: Term | null, b: Term | null): number {
+  if (a === b) return 0
+  if (a === null) return -1
+  if (b === null) return 1
+  if (a.strong !== b.strong) return a.strong ? 1 : -1
+  return compareStamps(a, b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.generation - b.generation)
+}
+
+export function sameTerm(a: Term | null, b: Term | null): boolean {
+  return compareTerms(a, b) === 0
+}
+
+export function encodeTerm(writer: ByteWriter, term: Term): void {
+  writer
+    .u48(term.ms)
+    .u16(term.counter)
+    .u48(term.generation)
+    .u8(term.strong ? 1 : 0)
+    .text(term.name)
+}
+
+export function decodeTerm(reader: ByteReader): Term {
+  const ms = reader.u48()
+  const counter = reader.u16()
+  const generation = reader.u48()
+  const strong = reader.u8() === 1
+  return { ms, counter, generation, strong, name: reader.text() }
+}

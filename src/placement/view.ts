@@ -1,0 +1,109 @@
+/**
+ * The placement view: what one member believes about the ring at one moment, and everything that follows from it by rule. Pure and immutable;
+ * a new one is made whenever membership or discovery has news.
+ *
+ * Seats are the first R+1 ring names of a slot's preference order, whether anybody is home or not. Followers are whom the primary streams to:
+ * every other seat whose member is alive and not leaving, filled up to R with the next such members (stand-ins).
+ */
+import { Ring } from './ring.ts'
+
+export interface Presence {
+  readonly name: string
+  readonly generation: number
+  /** It is stopping: given no new seat, never an heir. */
+  readonly leaving: boolean
+}
+
+export interface ViewInput {
+  readonly ringNames: Iterable<string>
+  /** Members that are alive or merely suspected, this one included. */
+  readonly present: Iterable<Presence>
+  /** Ring names that are known, not merely believed, to be gone: deleted pods, members that said `left`. */
+  readonly knownGone: Iterable<string>
+  /** R: copies beside the primary. */
+  readonly replicas: number
+}
+
+/** How much of the ring a claimant can see decides the mark of its term, and whether it has to wait. */
+export type Sight = 'most' | 'half' | 'few'
+
+export class View {
+  readonly ring: Ring
+  readonly replicas: number
+  readonly #present = new Map<string, Presence>()
+  readonly #knownGone: ReadonlySet<string>
+
+  constructor(input: ViewInput) {
+    this.ring = Ring.of(input.ringNames)
+    this.replicas = input.replicas
+    for (const member of input.present) this.#present.set(member.name, member)
+    this.#knownGone = new Set(input.knownGone)
+  }
+
+  present(): IterableIterator<Presence> {
+    return this.#present.values()
+  }
+
+  /** Is this very life among the present? */
+  isPresent(name: string, generation: number): boolean {
+    return this.#present.get(name)?.generation === generation
+  }
+
+  isAvailable(name: string): boolean {
+    const member = this.#present.get(name)
+    return member !== undefined && !member.leaving
+  }
+
+  isLeaving(name: string): boolean {
+    return this.#present.get(name)?.leaving === true
+  }
+
+  generationOf(name: string): number | undefined {
+    return this.#present.get(name)?.generation
+  }
+
+  get seatCount(): number {
+    return Math.min(this.replicas + 1, this.ring.names.length)
+  }
+
+  hasSeat(slot: number, name: string): boolean {
+    return this.ring.rank(slot, name) < this.replicas + 1
+  }
+
+  seats(slot: number): string[] {
+    return Array.from({ length: this.seatCount }, (_, rank) => this.ring.at(slot, rank))
+  }
+
+  followers(slot: number, primary: string): string[] {
+    const followers: string[] = []
+    const names = this.ring.names.length
+    for (let rank = 0; rank < names; rank++) {
+      const isSeat = rank <= this.replicas
+      if (!isSeat && followers.length >= this.replicas) break
+      const name = this.ring.at(slot, rank)
+      if (name !== primary && this.isAvailable(name)) followers.push(name)
+    }
+    return followers
+  }
+
+  /** The first member in preference order that is present, not leaving and accepted by `suits`. */
+  firstAvailable(slot: number, suits: (name: string) => boolean): string | undefined {
+    const names = this.ring.names.length
+    for (let rank = 0; rank < names; rank++) {
+      const name = this.ring.at(slot, rank)
+      if (this.isAvailable(name) && suits(name)) return name
+    }
+    return undefined
+  }
+
+  sight(): Sight {
+    let counted = 0
+    let present = 0
+    for (const name of this.ring.names) {
+      if (this.#present.has(name)) present++
+      if (this.#present.has(name) || !this.#knownGone.has(name)) counted++
+    }
+    if (present * 2 > counted) return 'most'
+    return present * 2 === counted ? 'half' : 'few'
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Bulk: whole slots sent to one peer over a channel of their own, so that a copy delays neither writes nor heartbeats.
+ *
+ * Jobs are done in order; a message holds as many slots, or as much of one, as fit `MESSAGE_BYTES`, and at most `WINDOW_BYTES` are under way, so
+ * the sender never reads more of the store in one turn than one message. A job is done when all of it has been acknowledged, and fails when the
+ * link breaks: whoever ordered it decides whether to order it again.
+ */
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { Clock } from '../lib/clock.ts'
+import { Entry } from '../lib/entry.ts'
+import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import { compareStamps, type Stamp } from '../lib/version.ts'
+import type { PeerIdentity, PeerLink } from './peers.ts'
+import type { SlotData } from './slot-data.ts'
+
+const MESSAGE_BYTES = 256 * 1024
+const WINDOW_BYTES = 1024 * 1024
+/** slot, last, entries. */
+const RUN_HEADER_BYTES = 2 + 1 + 4
+
+export interface BulkJob {
+  readonly slot: number
+  /** Only entries whose stamp is at or above this. */
+  readonly since: Stamp
+  readonly done: (delivered: boolean) => void
+}
+
+interface UnderWay {
+  readonly number: number
+  readonly bytes: number
+  readonly finished: readonly BulkJob[]
+}
+
+export class BulkSender {
+  readonly peer: PeerIdentity
+  readonly #clock: Clock
+  readonly #store: SlotData
+  readonly #writer = new ByteWriter(MESSAGE_BYTES)
+  #jobs: BulkJob[] = []
+  /** Where the first job stands. */
+  #token: { readonly token: unknown } | null = null
+  #link: PeerLink | null = null
+  #underWay: UnderWay[] = []
+  #underWayBytes = 0
+  #nextNumber = 1
+  #scheduled = false
+  bytesTotal = 0
+  entriesTotal = 0
+
+  constructor(peer: PeerIdentity, clock: Clock, store: SlotData) {
+    this.peer = peer
+    this.#clock = clock
+    this.#store = store
+  }
+
+  get isOpen(): boolean {
+    return this.#link !== null
+  }
+
+  /** Queues a slot; `done` comes in a later turn. */
+  send(job: BulkJob): void {
+    this.#jobs.push(job)
+    this.#pumpSoon()
+  }
+
+  opened(link: PeerLink): void {
+    this.#link = link
+    this.#pumpSoon()
+  }
+
+  /** All jobs fail, those waiting too: what they were ordered for is to be looked at anew. */
+  linkClosed(link: PeerLink): void {
+    if (this.#link !== link) return
+    this.#link = null
+    this.fail()
+  }
+
+  fail(): void {
+    const failed = [...this.#underWay.flatMap((message) => message.finished), ...this.#jobs]
+    this.#jobs = []
+    this.#underWay = []
+    this.#underWayBytes = 0
+    this.#token = null
+    for (const job of failed) job.done(false)
+  }
+
+  received(message: Buffer): void {
+    const number = new ByteReader(message).u32()
+    while (this.#underWay.length > 0 && (this.#underWay[0] as UnderWay).number <= number) {
+      const arrived = this.#underWay.shift() as UnderWay
+      this.#underWayBytes -= arrived.bytes
+      for (const job of arrived.finished) job.done(true)
+    }
+    this.#pumpSoon()
+  }
+
+  #pumpSoon(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#clock.soon(() => {
+      this.#scheduled = false
+      this.#pump()
+    })
+  }
+
+  /** One message a turn: the rest of the turn belongs to requests. */
+  #pump(): void {
+    if (this.#link === null || this.#jobs.length === 0 || this.#underWayBytes >= WINDOW_BYTES) return
+    const number = this.#nextNumber++
+    const finished: BulkJob[] = []
+    this.#writer.reset()
+    this.#writer.u32(number)
+    while (this.#jobs.length > finished.length && this.#writer.length < MESSAGE_BYTES) {
+      const job = this.#jobs[finished.length] as BulkJob
+      if (this.#run(job)) finished.push(job)
+    }
+    this.#jobs.splice(0, finished.length)
+    const message = this.#writer.toBuffer()
+    this.#underWay.push({ number, bytes: message.length, finished })
+    this.#underWayBytes += message.length
+    this.bytesTotal += message.length
+    this.#link.send(message)
+    this.#pumpSoon()
+  }
+
+  /** Writes what fits of one slot; true when that was the last of it. */
+  #run(job: BulkJob): boolean {
+    const at = this.#writer.length
+    this.#writer.u16(job.slot).u8(0).u32(0)
+    let entries = 0
+    this.#token = this.#store.scanSlot(job.slot, this.#token, (entry) => {
+      if (compareStamps(entry, job.since) >= 0) {
+        encodeEntry(this.#writer, entry)
+        entries++
+      }
+      return this.#writer.length < MESSAGE_BYTES
+    })
+    const last = this.#token === null
+    this.#writer.patchU32(at + RUN_HEADER_BYTES - 4, entries)
+    if (last) this.#writer.patchU8(at + 2, 1)
+    this.entriesTotal += entries
+    return last
+  }
+}
+
+/** Reads one bulk message: calls `apply` for each entry and returns the number to acknowledge. Throws `MalformedError`. */
+export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) => void): number {
+  const reader = new ByteReader(message)
+  const number = reader.u32()
+  const entry = new Entry()
+  while (reader.remaining > 0) {
+    const slot = reader.u16() % SLOT_COUNT
+    reader.u8()
+    const entries = reader.u32()
+    for (let i = 0; i < entries; i++) apply(decodeEntry(reader, entry), slot)
+  }
+  return number
+}
+
+export function encodeBulkAck(number: number): Buffer {
+  return new ByteWriter(4).u32(number).toBuffer()
+}

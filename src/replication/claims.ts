@@ -1,0 +1,355 @@
+/**
+ * Claims: taking over slots whose holder is gone, or that nobody ever held.
+ *
+ * The candidate asks every living member for its term, its copy and its position, and waits until each has answered or is gone. The best copy
+ * claims: complete before partial before none, then the further position, then preference order; the others leave it `LEAVE_MS` and ask again.
+ * Before it executes, the claimant pulls what any other copy has beyond its own. A slot without any term is claimed only when every known name has
+ * said that it has none, or is known not to run; after `SILENT_MS` the claim goes on without the silent ones, and is weak.
+ */
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { Timer } from '../lib/clock.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
+import { sameTerm, type Term } from '../placement/index.ts'
+import type { Context } from './context.ts'
+import type { Followers } from './followers.ts'
+import {
+  COPY_COMPLETE,
+  COPY_HELD,
+  COPY_NONE,
+  COPY_PARTIAL,
+  decodeHoldings,
+  encodeHoldings,
+  encodeSlots,
+  type Holding,
+  KIND_PULL,
+  KIND_QUERY,
+} from './messages.ts'
+import type { PeerIdentity } from './peers.ts'
+import { CLAIMING, NONE, PARKED } from './slot-table.ts'
+
+const LEAVE_MS = 500
+const SILENT_MS = 30_000
+const FEW_WAIT_MS = 5_000
+/** A grant to this member that it could not honour: its sender takes the slots back, or this member claims them like any other. */
+const IDLE_GRANT_MS = 3_000
+const QUERY_TIMEOUT_MS = 1_000
+/** A living member that cannot be asked for so long is left out; the claim is weak then. */
+const MAX_ROUND_MS = 10_000
+const PULL_TIMEOUT_MS = 10_000
+
+export interface ClaimEvents {
+  /** May anything be claimed yet? Not before one push/pull, unless this member is the only known name. */
+  mayClaim(): boolean
+  /** Names that ought to exist and that nobody can vouch for: neither present, nor gone, nor known not to run. */
+  unaccounted(): readonly string[]
+  /** How far this member's own copy of a slot reaches. */
+  holding(slot: number): Holding
+  /** Slots were taken under a new term; the loss, if any, lies between `from` and now. */
+  claimed(slots: SlotSet, lost: SlotSet): void
+}
+
+interface Round {
+  readonly slots: SlotSet
+  readonly startedMs: number
+  readonly waiting: Set<string>
+  readonly answers: Map<string, ReadonlyMap<number, Holding>>
+  /** Somebody alive could not be asked. */
+  silent: boolean
+}
+
+export class Claims {
+  readonly #context: Context
+  readonly #followers: Followers
+  readonly #events: ClaimEvents
+  /** By slot: since when it has had no holder, in ms of the clock; -1 while it has one. */
+  readonly #orphanSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
+  #orphans = new SlotSet()
+  #round: Round | null = null
+  #notBeforeMs = 0
+  #dirty = true
+  #retry: Timer | null = null
+  claimedTotal = 0
+
+  constructor(context: Context, followers: Followers, events: ClaimEvents) {
+    this.#context = context
+    this.#followers = followers
+    this.#events = events
+    context.calls.handle(KIND_QUERY, (_from, body, respond) => {
+      const slots = SlotSet.decode(new ByteReader(body))
+      respond?.(encodeHoldings(slots, (slot) => events.holding(slot)))
+    })
+    context.calls.handle(KIND_PULL, (from, body, respond) => {
+      if (respond !== null) this.#servePull(from, body, respond)
+    })
+  }
+
+  markDirty(): void {
+    this.#dirty = true
+  }
+
+  /** Slots without a living holder, as of the last tick. */
+  get orphans(): number {
+    return this.#orphans.size
+  }
+
+  tick(nowMs: number): void {
+    if (this.#dirty || this.#orphans.size > 0) this.#findOrphans(nowMs)
+    if (this.#round !== null) this.#advance(nowMs)
+    else if (this.#orphans.size > 0 && nowMs >= this.#notBeforeMs && this.#events.mayClaim()) this.#ask(nowMs)
+  }
+
+  close(): void {
+    this.#retry?.cancel()
+    this.#round = null
+  }
+
+  /** Asks all present members about `slots`; `done` gets their answers when all have answered, are gone, or `timeoutMs` has passed. */
+  query(slots: SlotSet, timeoutMs: number, done: (answers: readonly ReadonlyMap<number, Holding>[]) => void): void {
+    const { calls, self, view } = this.#context
+    const answers: ReadonlyMap<number, Holding>[] = []
+    const names = [...view().present()].map((member) => member.name).filter((name) => name !== self().name)
+    let open = names.length
+    const finish = (): void => {
+      if (--open === 0) done(answers)
+    }
+    if (open === 0) done(answers)
+    for (const name of names) {
+      calls.call(name, KIND_QUERY, encodeSlots(slots), timeoutMs, (failure, body) => {
+        if (failure === null && body !== null) answers.push(decodeHoldings(body))
+        finish()
+      })
+    }
+  }
+
+  #findOrphans(nowMs: number): void {
+    this.#dirty = false
+    const { table, isGone, self } = this.#context
+    const me = self()
+    const orphans = new SlotSet()
+    let lastTerm: Term | null = null
+    let lastHeld = true
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const role = table.role(slot)
+      let orphan = false
+      if (role === NONE || role === PARKED) {
+        const term = table.term(slot)
+        if (term === null) orphan = true
+        else {
+          if (term !== lastTerm) {
+            lastTerm = term
+            lastHeld = !isGone(term.name, term.generation)
+          }
+          orphan = !lastHeld
+          if (lastHeld && term.name === me.name && role === NONE) {
+            if ((this.#orphanSinceMs[slot] as number) < 0) this.#orphanSinceMs[slot] = nowMs
+            if (nowMs - (this.#orphanSinceMs[slot] as number) >= IDLE_GRANT_MS) orphans.add(slot)
+            this.#dirty = true
+            continue
+          }
+        }
+      }
+      if (!orphan) this.#orphanSinceMs[slot] = -1
+      else {
+        if ((this.#orphanSinceMs[slot] as number) < 0) this.#orphanSinceMs[slot] = nowMs
+        orphans.add(slot)
+      }
+    }
+    this.#orphans = orphans
+  }
+
+  #ask(nowMs: number): void {
+    const { self, view } = this.#context
+    const round: Round = { slots: this.#orphans, startedMs: nowMs, waiting: new Set(), answers: new Map(), silent: false }
+    for (const member of view().present()) if (member.name !== self().name) round.waiting.add(member.name)
+    this.#round = round
+    for (const name of [...round.waiting]) this.#askOne(round, name)
+    this.#advance(nowMs)
+  }
+
+  #askOne(round: Round, name: string): void {
+    const { calls, clock } = this.#context
+    calls.call(name, KIND_QUERY, encodeSlots(round.slots), QUERY_TIMEOUT_MS, (failure, body) => {
+      if (this.#round !== round || !round.waiting.has(name)) return
+      if (failure === null && body !== null) {
+        round.answers.set(name, decodeHoldings(body))
+        round.waiting.delete(name)
+        this.#advance(clock.now())
+      } else {
+        this.#retry = clock.after(100, () => {
+          if (this.#round === round && round.waiting.has(name)) this.#askOne(round, name)
+        })
+      }
+    })
+  }
+
+  #advance(nowMs: number): void {
+    const round = this.#round as Round
+    const view = this.#context.view()
+    for (const name of round.waiting) if (view.generationOf(name) === undefined) round.waiting.delete(name)
+    if (round.waiting.size > 0) {
+      if (nowMs - round.startedMs < MAX_ROUND_MS) return
+      round.silent = true
+    }
+    this.#round = null
+    this.#notBeforeMs = nowMs + LEAVE_MS
+    this.#decide(round, nowMs)
+  }
+
+  #decide(round: Round, nowMs: number): void {
+    const { table, view, self, logger } = this.#context
+    const present = view()
+    const me = self().name
+    for (const answer of round.answers.values()) {
+      for (const [slot, holding] of answer) if (holding.term !== null) table.adopt(slot, holding.term)
+    }
+    this.#findOrphans(nowMs)
+    const sight = present.sight()
+    const unaccounted = this.#events.unaccounted()
+    const strong = new SlotSet()
+    const weak = new SlotSet()
+    const waits = { unaccounted: 0, few: 0, better: 0 }
+    for (const slot of round.slots) {
+      if (!this.#orphans.has(slot)) continue
+      const waitedMs = nowMs - (this.#orphanSinceMs[slot] as number)
+      const unheld = table.term(slot) === null
+      if (unheld && unaccounted.length > 0 && waitedMs < SILENT_MS) waits.unaccounted++
+      else if (!unheld && sight === 'few' && waitedMs < FEW_WAIT_MS) waits.few++
+      else if (this.#best(round, slot) !== me) waits.better++
+      else if ((unheld ? unaccounted.length > 0 : sight !== 'most') || round.silent) weak.add(slot)
+      else strong.add(slot)
+    }
+    if (waits.unaccounted + waits.few > 0) logger.debug({ ...waits, unaccounted }, 'slots without a holder have to wait')
+    this.#claim(round, strong, true)
+    this.#claim(round, weak, false)
+  }
+
+  /** Whose copy is best, by what the members said of themselves. */
+  #best(round: Round, slot: number): string {
+    const { self, table } = this.#context
+    const known = table.term(slot)
+    let bestName = self().name
+    let best = this.#events.holding(slot)
+    for (const [name, answer] of round.answers) {
+      const holding = answer.get(slot)
+      if (holding !== undefined && this.#isBetter(slot, known, name, holding, bestName, best)) {
+        bestName = name
+        best = holding
+      }
+    }
+    return bestName
+  }
+
+  #isBetter(slot: number, known: Term | null, name: string, holding: Holding, bestName: string, best: Holding): boolean {
+    const rank = rankOf(holding, known)
+    const bestRank = rankOf(best, known)
+    if (rank !== bestRank) return rank > bestRank
+    const further = rank === COPY_NONE ? 0 : compareStamps(holding.position, best.position)
+    if (further !== 0) return further > 0
+    const view = this.#context.view()
+    const available = view.isAvailable(name)
+    if (available !== view.isAvailable(bestName)) return available
+    const order = view.ring.rank(slot, name) - view.ring.rank(slot, bestName)
+    return order !== 0 ? order < 0 : name < bestName
+  }
+
+  #claim(round: Round, slots: SlotSet, strong: boolean): void {
+    if (slots.size === 0) return
+    const { table, calls } = this.#context
+    const pulls = new Map<string, { slots: SlotSet; since: Stamp }>()
+    const lost = new SlotSet()
+    for (const slot of slots) {
+      const mine = this.#events.holding(slot)
+      const complete = rankOf(mine, table.term(slot)) >= COPY_COMPLETE
+      let any = complete || mine.copy > COPY_NONE
+      for (const [name, answer] of round.answers) {
+        const theirs = answer.get(slot)
+        if (theirs === undefined || theirs.copy === COPY_NONE) continue
+        any = true
+        if (complete && compareStamps(theirs.position, mine.position) <= 0) continue
+        const since = complete ? mine.position : ZERO_STAMP
+        const pull = pulls.get(name)
+        if (pull === undefined) pulls.set(name, { slots: SlotSet.of([slot]), since })
+        else {
+          pull.slots.add(slot)
+          if (compareStamps(since, pull.since) < 0) pull.since = since
+        }
+      }
+      if (!any && table.term(slot) !== null) lost.add(slot)
+    }
+    for (const slot of slots) table.beginClaim(slot)
+    let open = pulls.size
+    const finish = (): void => {
+      if (open === 0) this.#take(slots, lost, strong)
+    }
+    for (const [name, { slots: wanted, since }] of pulls) {
+      const writer = new ByteWriter(64).u48(since.ms).u16(since.counter)
+      wanted.encode(writer)
+      calls.call(name, KIND_PULL, writer.toBuffer(), PULL_TIMEOUT_MS, () => {
+        open--
+        finish()
+      })
+    }
+    if (pulls.size === 0) finish()
+  }
+
+  #take(slots: SlotSet, lost: SlotSet, strong: boolean): void {
+    const { table, hybrid, self, logger } = this.#context
+    let floor: Stamp = ZERO_STAMP
+    const taken = new SlotSet()
+    for (const slot of slots) {
+      if (table.role(slot) !== CLAIMING) continue
+      taken.add(slot)
+      const known = table.term(slot)
+      if (known !== null && compareStamps(known, floor) > 0) floor = known
+    }
+    if (taken.size === 0) return
+    const term: Term = { ...hybrid.nextAbove(floor), ...self(), strong }
+    for (const slot of taken) {
+      // A slot that was parked still has followers under the old term: they are to follow anew.
+      this.#followers.release(slot)
+      table.take(slot, term)
+    }
+    this.claimedTotal += taken.size
+    logger.info({ slots: taken.size, lost: lost.size, strong }, 'claimed slots')
+    this.#followers.markDirty()
+    this.#events.claimed(taken, lost)
+  }
+
+  #servePull(from: PeerIdentity, body: Buffer, respond: (body: Buffer) => void): void {
+    const reader = new ByteReader(body)
+    const since = { ms: reader.u48(), counter: reader.u16() }
+    const slots = SlotSet.decode(reader)
+    const bulk = this.#followers.bulk(from)
+    let open = slots.size
+    let delivered = true
+    const finish = (): void => {
+      if (open === 0) respond(new ByteWriter(1).u8(delivered ? 1 : 0).toBuffer())
+    }
+    if (bulk === undefined || !bulk.isOpen || open === 0) {
+      delivered = open === 0
+      open = 0
+      finish()
+      return
+    }
+    for (const slot of slots) {
+      bulk.send({
+        slot,
+        since,
+        done: (arrived) => {
+          open--
+          delivered &&= arrived
+          finish()
+        },
+      })
+    }
+  }
+}
+
+/** A copy that is complete under an older term than is known now is no better than a partial one. */
+function rankOf(holding: Holding, known: Term | null): number {
+  if (holding.copy === COPY_COMPLETE && !sameTerm(holding.term, known)) return COPY_PARTIAL
+  return Math.min(holding.copy, COPY_HELD)
+}
+

@@ -1,0 +1,265 @@
+/**
+ * The followers of this member's slots: whom each write is streamed to, and how they become complete.
+ *
+ * `reconcile` brings the sessions in line with the view: whoever should follow is told so in the stream and from then on gets every write; a
+ * stand-in keeps following until every seat is complete. `tick` then leads the followers that are wished to hold a copy to completeness: digests
+ * are compared at one position of the stream, and where they differ the slot is sent by bulk, behind which `complete` follows in the stream.
+ */
+import type { Entry } from '../lib/entry.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import { ZERO_STAMP } from '../lib/version.ts'
+import type { Term } from '../placement/index.ts'
+import { BulkSender } from './bulk.ts'
+import type { Context } from './context.ts'
+import type { SlotCheck } from './frames.ts'
+import { CHECKING, COMPLETE, FILLED, FILLING, FOLLOWING, Outgoing, UNFOLLOWED } from './outgoing.ts'
+import type { PeerIdentity } from './peers.ts'
+import { addToGroup, PRIMARY } from './slot-table.ts'
+
+/** Before a new follower is checked: a grant that is on its way to it from the earlier primary may make it complete for nothing. */
+const SETTLE_MS = 300
+/** Checks in one frame: each costs six times two bytes. */
+const MAX_CHECKS = SLOT_COUNT
+
+const NOBODY: readonly Outgoing[] = []
+
+export class Followers {
+  readonly #context: Context
+  readonly #outgoing = new Map<string, Outgoing>()
+  readonly #bulk = new Map<string, BulkSender>()
+  readonly #bySlot: (readonly Outgoing[])[] = new Array(SLOT_COUNT).fill(NOBODY)
+  /** By slot: since when every seat has been complete, in ms of the clock; -1 while one is not. */
+  readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
+  readonly #filled = new Map<Outgoing, number[]>()
+  #dirty = true
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  markDirty(): void {
+    this.#dirty = true
+  }
+
+  outgoing(peer: PeerIdentity): Outgoing | undefined {
+    const outgoing = this.#outgoing.get(peer.name)
+    return outgoing?.peer.generation === peer.generation ? outgoing : undefined
+  }
+
+  all(): IterableIterator<Outgoing> {
+    return this.#outgoing.values()
+  }
+
+  bulk(peer: PeerIdentity): BulkSender | undefined {
+    const bulk = this.#bulk.get(peer.name)
+    return bulk?.peer.generation === peer.generation ? bulk : undefined
+  }
+
+  bulkSenders(): IterableIterator<BulkSender> {
+    return this.#bulk.values()
+  }
+
+  peerPresent(peer: PeerIdentity): void {
+    if (this.outgoing(peer) !== undefined) return
+    this.peerGone(peer.name)
+    const { clock, hybrid, store } = this.#context
+    this.#outgoing.set(peer.name, new Outgoing(peer, clock, hybrid, { acknowledged: () => {}, reset: () => this.markDirty() }))
+    this.#bulk.set(peer.name, new BulkSender(peer, clock, store))
+    this.markDirty()
+  }
+
+  peerGone(name: string): void {
+    this.#outgoing.get(name)?.close()
+    this.#outgoing.delete(name)
+    this.#bulk.get(name)?.fail()
+    this.#bulk.delete(name)
+    this.markDirty()
+  }
+
+  /** Streams a change of a slot that this member is primary of. */
+  append(entry: Entry, slot: number): void {
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.write((frames) => frames.entry(entry))
+  }
+
+  appendDrop(entry: Entry, slot: number): void {
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.write((frames) => frames.drop(entry))
+  }
+
+  inSync(name: string, slot: number, nowMs: number): boolean {
+    return this.#outgoing.get(name)?.inSync(slot, nowMs) === true
+  }
+
+  hasFollower(slot: number): boolean {
+    return (this.#bySlot[slot] as readonly Outgoing[]).length > 0
+  }
+
+  seatsCompleteForMs(slot: number, nowMs: number): number {
+    const since = this.#seatsCompleteSinceMs[slot] as number
+    return since < 0 ? -1 : nowMs - since
+  }
+
+  /** Puts a grant of slots (held by this member until now) into the streams of all that follow them, and lets it leave at once. */
+  grant(number: number, term: Term, slots: SlotSet): void {
+    const byOutgoing = new Map<Outgoing, SlotSet>()
+    for (const slot of slots) for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) addToGroup(byOutgoing, outgoing, slot)
+    for (const [outgoing, followed] of byOutgoing) {
+      outgoing.write((frames) => frames.grant(number, term, followed))
+      outgoing.flush()
+    }
+  }
+
+  /** The slot is no longer ours to stream. */
+  release(slot: number): void {
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.setState(slot, UNFOLLOWED)
+    this.#bySlot[slot] = NOBODY
+    this.#seatsCompleteSinceMs[slot] = -1
+  }
+
+  tick(nowMs: number): void {
+    if (this.#dirty) this.#reconcile()
+    for (const outgoing of this.#outgoing.values()) if (outgoing.isOpen && outgoing.incomplete > 0) this.#lead(outgoing, nowMs)
+  }
+
+  /** Once a second: which slots have all their seats complete. Ends the service of stand-ins that are needed no more. */
+  review(nowMs: number): void {
+    const { table } = this.#context
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (table.role(slot) !== PRIMARY || !this.#seatsComplete(slot)) this.#seatsCompleteSinceMs[slot] = -1
+      else if ((this.#seatsCompleteSinceMs[slot] as number) < 0) {
+        this.#seatsCompleteSinceMs[slot] = nowMs
+        this.#dirty = true
+      }
+    }
+  }
+
+  #reconcile(): void {
+    this.#dirty = false
+    const { table } = this.#context
+    const view = this.#context.view()
+    const self = this.#context.self().name
+    const follow = new Map<Outgoing, Map<Term, SlotSet>>()
+    const unfollow = new Map<Outgoing, SlotSet>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (table.role(slot) !== PRIMARY) continue
+      const before = this.#bySlot[slot] as readonly Outgoing[]
+      const after: Outgoing[] = []
+      for (const name of view.followers(slot, self)) {
+        const outgoing = this.#outgoing.get(name)
+        if (outgoing === undefined) continue
+        after.push(outgoing)
+        if (outgoing.state(slot) === UNFOLLOWED) {
+          let terms = follow.get(outgoing)
+          if (terms === undefined) {
+            terms = new Map()
+            follow.set(outgoing, terms)
+          }
+          addToGroup(terms, table.term(slot) as Term, slot)
+        }
+      }
+      for (const outgoing of before) {
+        if (after.includes(outgoing)) continue
+        const current = this.#outgoing.get(outgoing.peer.name) === outgoing
+        if (current && outgoing.state(slot) !== UNFOLLOWED && view.isAvailable(outgoing.peer.name) && !this.#seatsComplete(slot)) after.push(outgoing)
+        else if (current && outgoing.state(slot) !== UNFOLLOWED) addToGroup(unfollow, outgoing, slot)
+      }
+      this.#bySlot[slot] = after.length === 0 ? NOBODY : after
+    }
+    for (const [outgoing, slots] of unfollow) {
+      for (const slot of slots) outgoing.setState(slot, UNFOLLOWED)
+      outgoing.write((frames) => frames.unfollow(slots))
+    }
+    for (const [outgoing, terms] of follow) {
+      for (const [term, slots] of terms) {
+        for (const slot of slots) {
+          outgoing.setState(slot, FOLLOWING)
+          outgoing.markControl(slot)
+        }
+        outgoing.write((frames) => frames.follow(term, slots))
+      }
+    }
+  }
+
+  #lead(outgoing: Outgoing, nowMs: number): void {
+    const { table, store } = this.#context
+    const checks = new Map<Term, SlotCheck[]>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const state = outgoing.state(slot)
+      if (state === UNFOLLOWED || state === COMPLETE || state === FILLING) continue
+      if (table.role(slot) !== PRIMARY || !outgoing.controlConfirmed(slot)) continue
+      if (state === FOLLOWING) {
+        if (nowMs - (outgoing.sinceMs[slot] as number) < SETTLE_MS || !this.#shouldHoldCopy(slot, outgoing, nowMs)) continue
+        const term = table.term(slot) as Term
+        let list = checks.get(term)
+        if (list === undefined) {
+          list = []
+          checks.set(term, list)
+        }
+        if (list.length < MAX_CHECKS) list.push({ slot, ...store.slotDigest(slot) })
+      } else if (state === CHECKING) {
+        this.#fill(outgoing, slot)
+      } else {
+        outgoing.setState(slot, FOLLOWING)
+      }
+    }
+    for (const [term, list] of checks) {
+      for (const { slot } of list) {
+        outgoing.setState(slot, CHECKING)
+        outgoing.markControl(slot)
+      }
+      outgoing.write((frames) => frames.check(term, list))
+    }
+  }
+
+  #fill(outgoing: Outgoing, slot: number): void {
+    const bulk = this.bulk(outgoing.peer)
+    if (bulk === undefined || !bulk.isOpen) return
+    outgoing.setState(slot, FILLING)
+    bulk.send({
+      slot,
+      since: ZERO_STAMP,
+      done: (delivered) => {
+        if (outgoing.state(slot) !== FILLING) return
+        if (delivered) this.#snapshotApplied(outgoing, slot)
+        else outgoing.setState(slot, FOLLOWING)
+      },
+    })
+  }
+
+  /** Gathers the slots whose snapshots were applied in one turn, so that they share a frame. */
+  #snapshotApplied(outgoing: Outgoing, slot: number): void {
+    const waiting = this.#filled.get(outgoing)
+    if (waiting !== undefined) {
+      waiting.push(slot)
+      return
+    }
+    this.#filled.set(outgoing, [slot])
+    this.#context.clock.soon(() => {
+      const slots = this.#filled.get(outgoing) ?? []
+      this.#filled.delete(outgoing)
+      const terms = new Map<Term, SlotSet>()
+      for (const filled of slots) {
+        if (this.#context.table.role(filled) !== PRIMARY || outgoing.state(filled) !== FILLING) continue
+        outgoing.setState(filled, FILLED)
+        outgoing.markControl(filled)
+        addToGroup(terms, this.#context.table.term(filled) as Term, filled)
+      }
+      for (const [term, set] of terms) outgoing.write((frames) => frames.complete(term, set))
+    })
+  }
+
+  /** A seat always; another follower only when this member leaves and has nobody better to grant the slot to. */
+  #shouldHoldCopy(slot: number, outgoing: Outgoing, nowMs: number): boolean {
+    const view = this.#context.view()
+    if (view.hasSeat(slot, outgoing.peer.name)) return true
+    if (!this.#context.leaving()) return false
+    const heir = view.firstAvailable(slot, (name) => this.inSync(name, slot, nowMs))
+    return heir === undefined && view.firstAvailable(slot, () => true) === outgoing.peer.name
+  }
+
+  #seatsComplete(slot: number): boolean {
+    const self = this.#context.self().name
+    for (const name of this.#context.view().seats(slot)) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
+    return true
+  }
+}

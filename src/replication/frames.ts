@@ -1,0 +1,143 @@
+/**
+ * The layout of what the replication and bulk channels carry; proto/peer.proto states it, this file reads and writes it.
+ */
+import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { Entry } from '../lib/entry.ts'
+import { encodeEntry } from '../lib/entry-codec.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import type { Stamp } from '../lib/version.ts'
+import { encodeTerm, type Term } from '../placement/index.ts'
+
+export const FRAME_ENTRY = 1
+export const FRAME_DROP = 2
+export const FRAME_FOLLOW = 3
+export const FRAME_UNFOLLOW = 4
+export const FRAME_CHECK = 5
+export const FRAME_COMPLETE = 6
+export const FRAME_GRANT = 7
+
+/** Bytes before a message's frames: epoch, sequence, last sequence, stamp. */
+export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8
+const FRAME_HEADER_BYTES = 5
+
+export interface SlotCheck {
+  readonly slot: number
+  readonly high: number
+  readonly low: number
+}
+
+/** Gathers the frames of one message. */
+export class FrameWriter {
+  readonly #writer = new ByteWriter(16 * 1024)
+
+  get bytes(): number {
+    return this.#writer.length
+  }
+
+  entry(entry: Entry): void {
+    const at = this.#begin(FRAME_ENTRY)
+    encodeEntry(this.#writer, entry)
+    this.#end(at)
+  }
+
+  drop(entry: Entry): void {
+    const at = this.#begin(FRAME_DROP)
+    this.#writer.u48(entry.ms).u16(entry.counter).text(entry.writer)
+    this.#writer.u16(entry.keyEnd - entry.keyStart).raw(entry.key, entry.keyStart, entry.keyEnd)
+    this.#end(at)
+  }
+
+  follow(term: Term, slots: SlotSet): void {
+    this.#termAndSlots(FRAME_FOLLOW, term, slots)
+  }
+
+  unfollow(slots: SlotSet): void {
+    const at = this.#begin(FRAME_UNFOLLOW)
+    slots.encode(this.#writer)
+    this.#end(at)
+  }
+
+  check(term: Term, checks: readonly SlotCheck[]): void {
+    const at = this.#begin(FRAME_CHECK)
+    encodeTerm(this.#writer, term)
+    this.#writer.u16(checks.length)
+    for (const { slot, high, low } of checks) this.#writer.u16(slot).u32(high).u32(low)
+    this.#end(at)
+  }
+
+  complete(term: Term, slots: SlotSet): void {
+    this.#termAndSlots(FRAME_COMPLETE, term, slots)
+  }
+
+  grant(number: number, term: Term, slots: SlotSet): void {
+    const at = this.#begin(FRAME_GRANT)
+    this.#writer.u32(number)
+    encodeTerm(this.#writer, term)
+    slots.encode(this.#writer)
+    this.#end(at)
+  }
+
+  /** The whole message, and an empty writer for the next. */
+  finish(epoch: number, sequence: number, last: number, stamp: Stamp): Buffer {
+    const message = messageOf(epoch, sequence, last, stamp, this.#writer)
+    this.#writer.reset()
+    return message
+  }
+
+  reset(): void {
+    this.#writer.reset()
+  }
+
+  #termAndSlots(type: number, term: Term, slots: SlotSet): void {
+    const at = this.#begin(type)
+    encodeTerm(this.#writer, term)
+    slots.encode(this.#writer)
+    this.#end(at)
+  }
+
+  #begin(type: number): number {
+    this.#writer.u8(type).u32(0)
+    return this.#writer.length
+  }
+
+  #end(bodyStart: number): void {
+    this.#writer.patchU32(bodyStart - FRAME_HEADER_BYTES + 1, this.#writer.length - bodyStart)
+  }
+}
+
+const NO_FRAMES = new ByteWriter(1)
+
+export function heartbeat(epoch: number, last: number, stamp: Stamp): Buffer {
+  return messageOf(epoch, 0, last, stamp, NO_FRAMES)
+}
+
+function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, frames: ByteWriter): Buffer {
+  const body = frames.toBuffer()
+  return new ByteWriter(MESSAGE_HEADER_BYTES + body.length)
+    .u32(epoch)
+    .u48(sequence)
+    .u48(last)
+    .u48(stamp.ms)
+    .u16(stamp.counter)
+    .raw(body)
+    .toBuffer()
+}
+
+export interface Ack {
+  readonly epoch: number
+  readonly sequence: number
+  /** Slots that are complete under a term of the primary's; `null` when nothing changed since the last. */
+  readonly complete: SlotSet | null
+}
+
+export function encodeAck(ack: Ack): Buffer {
+  const writer = new ByteWriter(32).u32(ack.epoch).u48(ack.sequence).u8(ack.complete === null ? 0 : 1)
+  ack.complete?.encode(writer)
+  return writer.toBuffer()
+}
+
+export function decodeAck(reader: ByteReader): Ack {
+  const epoch = reader.u32()
+  const sequence = reader.u48()
+  return { epoch, sequence, complete: reader.u8() === 1 ? SlotSet.decode(reader) : null }
+}

@@ -1,0 +1,205 @@
+/**
+ * Hand-over: authority over slots passes from a living primary to its heir, without a lost write and with a pause of one round trip.
+ *
+ * The primary offers a batch; the heir answers with a fresh number and the slots it holds completely; the primary parks operations on them and
+ * puts a grant (number, new strong term) into the streams of all followers, behind every write it accepted. The heir takes the term when it reads
+ * the grant, and honours it only within `HONOUR_MS` of its own request. When nothing is heard of the heir for `TAKE_BACK_MS`, the old primary asks:
+ * only after the heir has said no, for good, does it take the slots back under a new term. So no planned move has two executors.
+ */
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import { sameTerm, type Term } from '../placement/index.ts'
+import type { Context } from './context.ts'
+import type { Followers } from './followers.ts'
+import { decodeSlots, encodeSlots, KIND_CONFIRM, KIND_OFFER } from './messages.ts'
+import type { PeerIdentity } from './peers.ts'
+import { addToGroup, NONE, PARKED } from './slot-table.ts'
+
+const HONOUR_MS = 1000
+const TAKE_BACK_MS = 2000
+const CALL_TIMEOUT_MS = 1000
+/** How long a member that returned must have been complete before slots move back to it. */
+const RETURN_WAIT_MS = 5000
+/** A heir with more than this still to confirm would make the pause long. */
+const MAX_OFFER_BACKLOG_BYTES = 256 * 1024
+const MAX_REMEMBERED_REQUESTS = 1000
+
+interface Grant {
+  readonly number: number
+  readonly heir: PeerIdentity
+  readonly term: Term
+  readonly slots: SlotSet
+  readonly sentMs: number
+  asking: boolean
+}
+
+interface Request {
+  readonly from: PeerIdentity
+  readonly atMs: number
+  /** What was taken when the grant was read; `null` while it has not been. */
+  taken: SlotSet | null
+}
+
+export class HandOver {
+  readonly #context: Context
+  readonly #followers: Followers
+  /** Heirs with an offer under way. */
+  readonly #offered = new Set<string>()
+  #grants: Grant[] = []
+  /** By number: what this member, as an heir, has asked for. */
+  readonly #requests = new Map<number, Request>()
+  #nextNumber = 1
+  movedTotal = 0
+  takenBackTotal = 0
+  /** The longest a batch was parked, in ms. */
+  longestPauseMs = 0
+
+  constructor(context: Context, followers: Followers) {
+    this.#context = context
+    this.#followers = followers
+    context.calls.handle(KIND_OFFER, (from, body, respond) => respond?.(this.#offeredToUs(from, decodeSlots(body))))
+    context.calls.handle(KIND_CONFIRM, (_from, body, respond) => respond?.(this.#confirm(new ByteReader(body).u32())))
+  }
+
+  /** Offers slots to those who should have them. */
+  offer(nowMs: number): void {
+    const offers = new Map<string, SlotSet>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (!this.#context.table.isPrimary(slot)) continue
+      const heir = this.#heir(slot, nowMs)
+      if (heir !== undefined && !this.#offered.has(heir)) addToGroup(offers, heir, slot)
+    }
+    for (const [heir, slots] of offers) this.#offer(heir, slots)
+  }
+
+  /** The heir says that it holds slots under `term`. */
+  taken(slot: number, term: Term): void {
+    if (this.#context.table.role(slot) !== PARKED || !sameTerm(this.#context.table.term(slot), term)) return
+    this.#context.table.handedOver(slot)
+    this.#followers.release(slot)
+    this.movedTotal++
+  }
+
+  /**
+   * A grant was read in the stream of `from`. If this member asked for it, under this number, lately, the set to which it shall add the slots it
+   * takes; else `null`: it takes none.
+   */
+  honours(from: PeerIdentity, number: number, nowMs: number): SlotSet | null {
+    const request = this.#requests.get(number)
+    if (request === undefined || request.from.name !== from.name || request.from.generation !== from.generation) return null
+    if (nowMs - request.atMs > HONOUR_MS || request.taken !== null) return null
+    request.taken = new SlotSet()
+    return request.taken
+  }
+
+  /** Moves slots that this member holds to a new term of its own, leading its followers along: take-back, or a weak term made strong. */
+  renew(slots: SlotSet): void {
+    const self = this.#context.self()
+    const term: Term = { ...this.#context.hybrid.next(), ...self, strong: true }
+    this.#followers.grant(0, term, slots)
+    for (const slot of slots) this.#context.table.take(slot, term)
+  }
+
+  /** Who should have the slot instead of this member, right now. */
+  #heir(slot: number, nowMs: number): string | undefined {
+    const view = this.#context.view()
+    const self = this.#context.self().name
+    if (this.#context.leaving()) return view.firstAvailable(slot, (name) => name !== self && this.#followers.inSync(name, slot, nowMs))
+    const wished = view.firstAvailable(slot, () => true)
+    if (wished === undefined || wished === self || !this.#followers.inSync(wished, slot, nowMs)) return undefined
+    const generation = view.generationOf(wished) as number
+    const completeSinceMs = this.#followers.outgoing({ name: wished, generation })?.sinceMs[slot] as number
+    return nowMs - completeSinceMs >= RETURN_WAIT_MS ? wished : undefined
+  }
+
+  #offer(heir: string, slots: SlotSet): void {
+    const generation = this.#context.view().generationOf(heir)
+    if (generation === undefined) return
+    const peer = { name: heir, generation }
+    const outgoing = this.#followers.outgoing(peer)
+    if (outgoing === undefined || outgoing.backlogBytes > MAX_OFFER_BACKLOG_BYTES) return
+    this.#offered.add(heir)
+    this.#context.calls.call(heir, KIND_OFFER, encodeSlots(slots), CALL_TIMEOUT_MS, (failure, body) => {
+      this.#offered.delete(heir)
+      if (failure !== null || body === null) return
+      const reader = new ByteReader(body)
+      const number = reader.u32()
+      this.#grant(peer, number, SlotSet.decode(reader))
+    })
+  }
+
+  #grant(heir: PeerIdentity, number: number, accepted: SlotSet): void {
+    const { clock, hybrid, table, logger } = this.#context
+    const nowMs = clock.now()
+    if (!this.#context.view().isPresent(heir.name, heir.generation)) return
+    const slots = new SlotSet()
+    for (const slot of accepted) if (table.isPrimary(slot) && this.#followers.inSync(heir.name, slot, nowMs)) slots.add(slot)
+    if (slots.size === 0) return
+    const term: Term = { ...hybrid.next(), ...heir, strong: true }
+    for (const slot of slots) table.park(slot, term)
+    this.#followers.grant(number, term, slots)
+    this.#grants.push({ number, heir, term, slots, sentMs: nowMs, asking: false })
+    logger.info({ heir: heir.name, slots: slots.size }, 'granted slots')
+  }
+
+  /** Looks after grants that have not been heard to be taken. */
+  settle(nowMs: number): void {
+    if (this.#grants.length === 0) return
+    const { table } = this.#context
+    this.#grants = this.#grants.filter((grant) => {
+      let parked = 0
+      for (const slot of grant.slots) if (table.role(slot) === PARKED && sameTerm(table.term(slot), grant.term)) parked++
+      if (parked === 0) {
+        this.longestPauseMs = Math.max(this.longestPauseMs, nowMs - grant.sentMs)
+        return false
+      }
+      if (nowMs - grant.sentMs >= TAKE_BACK_MS && !grant.asking) this.#ask(grant)
+      return true
+    })
+  }
+
+  /** The heir has been silent: it is asked until it answers, or is gone and the slots are claimed. */
+  #ask(grant: Grant): void {
+    grant.asking = true
+    const { calls, table, logger } = this.#context
+    const body = new ByteWriter(4).u32(grant.number).toBuffer()
+    calls.call(grant.heir.name, KIND_CONFIRM, body, CALL_TIMEOUT_MS, (failure, answer) => {
+      grant.asking = false
+      if (failure !== null || answer === null) return
+      for (const slot of decodeSlots(answer)) this.taken(slot, grant.term)
+      const slots = new SlotSet()
+      for (const slot of grant.slots) if (table.role(slot) === PARKED && sameTerm(table.term(slot), grant.term)) slots.add(slot)
+      if (slots.size === 0) return
+      this.takenBackTotal += slots.size
+      logger.warn({ heir: grant.heir.name, slots: slots.size }, 'took slots back: the heir did not take them')
+      this.renew(slots)
+    })
+  }
+
+  #offeredToUs(from: PeerIdentity, slots: SlotSet): Buffer {
+    const { table, clock } = this.#context
+    const accepted = new SlotSet()
+    if (!this.#context.leaving()) {
+      for (const slot of slots) {
+        const term = table.term(slot)
+        const theirs = term !== null && term.name === from.name && term.generation === from.generation
+        if (theirs && table.role(slot) === NONE && table.isComplete(slot)) accepted.add(slot)
+      }
+    }
+    const number = this.#nextNumber++
+    this.#requests.set(number, { from, atMs: clock.now(), taken: null })
+    if (this.#requests.size > MAX_REMEMBERED_REQUESTS) this.#requests.delete(this.#requests.keys().next().value as number)
+    const writer = new ByteWriter(64).u32(number)
+    accepted.encode(writer)
+    return writer.toBuffer()
+  }
+
+  /** What was taken under a number; asking for one whose grant has not been read yet makes that grant void. */
+  #confirm(number: number): Buffer {
+    const taken = this.#requests.get(number)?.taken ?? null
+    if (taken === null) this.#requests.delete(number)
+    return encodeSlots(taken ?? new SlotSet())
+  }
+}
+

@@ -1,0 +1,128 @@
+/**
+ * What members ask each other about slots, over the request channel. Bodies are read with `ByteReader`, which throws `MalformedError`; fields after
+ * the last one known here are ignored.
+ */
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import type { Stamp } from '../lib/version.ts'
+import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
+
+/** Tell: my table. */
+export const KIND_TABLE = 1
+/** Call: your table, please. */
+export const KIND_TABLE_GET = 2
+/** Call: what do you know of, and hold of, these slots? */
+export const KIND_QUERY = 3
+/** Call: would you take these slots over? */
+export const KIND_OFFER = 4
+/** Call: which slots did you take of what I granted under this number? What is not among them is not taken, for good. */
+export const KIND_CONFIRM = 5
+/** Call: send me, by bulk, what you hold of these slots from this stamp on; answered when it has arrived. */
+export const KIND_PULL = 6
+/** Call: may my copies of these slots be deleted? */
+export const KIND_SURPLUS = 7
+/** Tell: these terms are higher than what you act on. */
+export const KIND_TERMS = 8
+
+/** What a member publishes: complete slots, and the slots it is primary of by term. */
+export interface TableMessage {
+  readonly version: number
+  readonly primaryVersion: number
+  readonly complete: SlotSet
+  readonly primaries: ReadonlyMap<Term, SlotSet>
+}
+
+export function encodeTable(table: TableMessage): Buffer {
+  const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion)
+  table.complete.encode(writer)
+  encodeTerms(writer, table.primaries)
+  return writer.toBuffer()
+}
+
+export function decodeTable(body: Buffer): TableMessage {
+  const reader = new ByteReader(body)
+  const version = reader.u48()
+  const primaryVersion = reader.u48()
+  return { version, primaryVersion, complete: SlotSet.decode(reader), primaries: decodeTerms(reader) }
+}
+
+export function encodeTerms(writer: ByteWriter, terms: ReadonlyMap<Term, SlotSet>): ByteWriter {
+  writer.u16(terms.size)
+  for (const [term, slots] of terms) {
+    encodeTerm(writer, term)
+    slots.encode(writer)
+  }
+  return writer
+}
+
+export function decodeTerms(reader: ByteReader): Map<Term, SlotSet> {
+  const terms = new Map<Term, SlotSet>()
+  const count = Math.min(reader.u16(), SLOT_COUNT)
+  for (let i = 0; i < count; i++) {
+    const term = decodeTerm(reader)
+    terms.set(term, SlotSet.decode(reader))
+  }
+  return terms
+}
+
+export function encodeSlots(slots: SlotSet): Buffer {
+  const writer = new ByteWriter(64)
+  slots.encode(writer)
+  return writer.toBuffer()
+}
+
+export function decodeSlots(body: Buffer): SlotSet {
+  return SlotSet.decode(new ByteReader(body))
+}
+
+/** How good a member's copy of a slot is. */
+export const COPY_NONE = 0
+export const COPY_PARTIAL = 1
+export const COPY_COMPLETE = 2
+/** It is primary, or about to be. */
+export const COPY_HELD = 3
+
+export interface Holding {
+  readonly term: Term | null
+  readonly copy: number
+  /** Nothing of its copy below this stamp is missing. */
+  readonly position: Stamp
+}
+
+export function encodeHoldings(slots: SlotSet, holdingOf: (slot: number) => Holding): Buffer {
+  const groups = new Map<string, { holding: Holding; slots: SlotSet }>()
+  for (const slot of slots) {
+    const holding = holdingOf(slot)
+    const { term, copy, position } = holding
+    const id = `${copy} ${position.ms} ${position.counter} ${term === null ? '' : `${term.ms} ${term.counter} ${term.name} ${term.generation} ${term.strong}`}`
+    let group = groups.get(id)
+    if (group === undefined) {
+      group = { holding, slots: new SlotSet() }
+      groups.set(id, group)
+    }
+    group.slots.add(slot)
+  }
+  const writer = new ByteWriter(1024).u16(groups.size)
+  for (const { holding, slots: members } of groups.values()) {
+    writer.u8(holding.copy).u48(holding.position.ms).u16(holding.position.counter)
+    writer.u8(holding.term === null ? 0 : 1)
+    if (holding.term !== null) encodeTerm(writer, holding.term)
+    members.encode(writer)
+  }
+  return writer.toBuffer()
+}
+
+/** By slot; slots that were not asked for, or not answered, are absent. */
+export function decodeHoldings(body: Buffer): Map<number, Holding> {
+  const reader = new ByteReader(body)
+  const holdings = new Map<number, Holding>()
+  const groups = Math.min(reader.u16(), SLOT_COUNT)
+  for (let i = 0; i < groups; i++) {
+    const copy = reader.u8()
+    const position = { ms: reader.u48(), counter: reader.u16() }
+    const term = reader.u8() === 1 ? decodeTerm(reader) : null
+    for (const slot of SlotSet.decode(reader)) holdings.set(slot, { term, copy, position })
+  }
+  return holdings
+}

@@ -1,0 +1,232 @@
+/**
+ * The outgoing half of a replication session: what this member streams, as a primary, to one life of one follower.
+ *
+ * Frames of one turn become one message with a sequence number; messages wait here until acknowledged, so that a stream that broke for a moment
+ * resumes without a gap. What waits is bounded: over the bound everything is given up, a new epoch begins, and the follower's copies have to be
+ * checked again. At most `WINDOW_BYTES` are under way, so a slow follower costs this member the backlog and nothing else.
+ */
+import { ByteReader } from '../lib/bytes.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { HybridClock } from '../lib/hybrid-clock.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import type { SlotSet } from '../lib/slot-set.ts'
+import type { PeerIdentity, PeerLink } from './peers.ts'
+import { type Ack, decodeAck, FrameWriter, heartbeat } from './frames.ts'
+
+/** What a follower is to one slot of this primary. */
+export const UNFOLLOWED = 0
+/** It gets every write, and lacks some or all of what was before. */
+export const FOLLOWING = 1
+/** Digests are being compared. */
+export const CHECKING = 2
+/** The snapshot is under way. */
+export const FILLING = 3
+/** The snapshot was applied; its word that the copy is complete is awaited. */
+export const FILLED = 4
+export const COMPLETE = 5
+export type FollowState = 0 | 1 | 2 | 3 | 4 | 5
+
+const WINDOW_BYTES = 8 * 1024 * 1024
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
+const FLUSH_BYTES = 512 * 1024
+
+interface Waiting {
+  readonly sequence: number
+  readonly message: Buffer
+}
+
+export interface OutgoingEvents {
+  /** An acknowledgement came: states may have changed. */
+  acknowledged(outgoing: Outgoing): void
+  /** Everything streamed so far is void: the follower follows nothing. */
+  reset(outgoing: Outgoing): void
+}
+
+export class Outgoing {
+  readonly peer: PeerIdentity
+  /** By slot, a `FollowState`. */
+  readonly states = new Uint8Array(SLOT_COUNT)
+  /** By slot: when the present state began, in ms of the clock. */
+  readonly sinceMs = new Float64Array(SLOT_COUNT)
+  /** By slot: the message that carried the last frame about the state; the follower's word counts from its acknowledgement on. */
+  readonly #controlSequence = new Float64Array(SLOT_COUNT)
+  readonly #clock: Clock
+  readonly #hybrid: HybridClock
+  readonly #events: OutgoingEvents
+  readonly #frames = new FrameWriter()
+  readonly #waiting: Waiting[] = []
+  #link: PeerLink | null = null
+  /** The follower has said, on this link, where to go on. */
+  #resumed = false
+  #epoch = 1
+  #nextSequence = 1
+  #sentSequence = 0
+  #ackedSequence = 0
+  #waitingBytes = 0
+  #underWayBytes = 0
+  #lastAckMs = Number.NEGATIVE_INFINITY
+  #flushScheduled = false
+  #closed = false
+  incomplete = 0
+
+  constructor(peer: PeerIdentity, clock: Clock, hybrid: HybridClock, events: OutgoingEvents) {
+    this.peer = peer
+    this.#clock = clock
+    this.#hybrid = hybrid
+    this.#events = events
+  }
+
+  /** Bytes streamed or to be streamed that the follower has not confirmed. */
+  get backlogBytes(): number {
+    return this.#waitingBytes + this.#frames.bytes
+  }
+
+  get lastAckMs(): number {
+    return this.#lastAckMs
+  }
+
+  get isOpen(): boolean {
+    return this.#link !== null && this.#resumed
+  }
+
+  state(slot: number): FollowState {
+    return this.states[slot] as FollowState
+  }
+
+  setState(slot: number, state: FollowState): void {
+    const before = this.states[slot] as FollowState
+    if (before !== UNFOLLOWED && before !== COMPLETE) this.incomplete--
+    if (state !== UNFOLLOWED && state !== COMPLETE) this.incomplete++
+    this.states[slot] = state
+    this.sinceMs[slot] = this.#clock.now()
+  }
+
+  /** The frame about to be written speaks of the slot's state. */
+  markControl(slot: number): void {
+    this.#controlSequence[slot] = this.#nextSequence
+  }
+
+  /** Has the follower confirmed the last frame about the slot's state? */
+  controlConfirmed(slot: number): boolean {
+    return this.#ackedSequence >= (this.#controlSequence[slot] as number)
+  }
+
+  /** Complete by its own word, and heard of within the last second. */
+  inSync(slot: number, nowMs: number): boolean {
+    return this.states[slot] === COMPLETE && nowMs - this.#lastAckMs < 1000
+  }
+
+  /** Adds frames to this turn's message. */
+  write(put: (frames: FrameWriter) => void): void {
+    if (this.#closed) return
+    put(this.#frames)
+    if (this.#frames.bytes >= FLUSH_BYTES) this.flush()
+    else this.#flushSoon()
+  }
+
+  /** Ends this turn's message now: what it grants must not wait for the rest of the turn. */
+  flush(): void {
+    if (this.#closed || this.#frames.bytes === 0) return
+    const sequence = this.#nextSequence++
+    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.current())
+    this.#waiting.push({ sequence, message })
+    this.#waitingBytes += message.length
+    if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
+    else this.#pump()
+  }
+
+  beat(): void {
+    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.current()))
+  }
+
+  opened(link: PeerLink): void {
+    this.#link = link
+    this.#resumed = false
+  }
+
+  linkClosed(link: PeerLink): void {
+    if (this.#link !== link) return
+    this.#link = null
+    this.#resumed = false
+  }
+
+  received(message: Buffer): void {
+    const ack = decodeAck(new ByteReader(message))
+    const sequence = ack.epoch === this.#epoch ? ack.sequence : 0
+    this.#lastAckMs = this.#clock.now()
+    if (!this.#resumed) {
+      this.#resumed = true
+      this.#sentSequence = Math.max(sequence, this.#ackedSequence)
+      this.#underWayBytes = 0
+    }
+    this.#release(sequence)
+    if (ack.complete !== null && ack.epoch === this.#epoch) this.#believe(ack, ack.complete)
+    this.#pump()
+    this.#events.acknowledged(this)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#waiting.length = 0
+    this.#waitingBytes = 0
+    this.#link = null
+  }
+
+  #release(sequence: number): void {
+    this.#ackedSequence = Math.max(this.#ackedSequence, sequence)
+    let released = 0
+    for (const waiting of this.#waiting) {
+      if (waiting.sequence > this.#ackedSequence) break
+      released++
+      this.#waitingBytes -= waiting.message.length
+      if (waiting.sequence <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - waiting.message.length)
+    }
+    this.#waiting.splice(0, released)
+  }
+
+  #believe(ack: Ack, complete: SlotSet): void {
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const state = this.states[slot] as FollowState
+      if (state === UNFOLLOWED || (this.#controlSequence[slot] as number) > ack.sequence) continue
+      if (complete.has(slot)) {
+        if (state !== COMPLETE) this.setState(slot, COMPLETE)
+      } else if (state === COMPLETE) {
+        this.setState(slot, FOLLOWING)
+      }
+    }
+  }
+
+  #pump(): void {
+    if (this.#link === null || !this.#resumed) return
+    const first = this.#waiting[0]?.sequence ?? 0
+    for (let i = Math.max(0, this.#sentSequence - first + 1); i < this.#waiting.length; i++) {
+      if (this.#underWayBytes >= WINDOW_BYTES) return
+      const { sequence, message } = this.#waiting[i] as Waiting
+      this.#link.send(message)
+      this.#sentSequence = sequence
+      this.#underWayBytes += message.length
+    }
+  }
+
+  #flushSoon(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#clock.soon(() => {
+      this.#flushScheduled = false
+      this.flush()
+    })
+  }
+
+  #giveUp(): void {
+    this.#epoch++
+    this.#nextSequence = 1
+    this.#sentSequence = 0
+    this.#ackedSequence = 0
+    this.#waiting.length = 0
+    this.#waitingBytes = 0
+    this.#underWayBytes = 0
+    this.#frames.reset()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.states[slot] !== UNFOLLOWED) this.setState(slot, UNFOLLOWED)
+    this.#events.reset(this)
+  }
+}

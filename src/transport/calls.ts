@@ -1,0 +1,214 @@
+/**
+ * Calls: requests and one-way messages between members, over the request channel.
+ *
+ * What one turn of the event loop sends to one peer leaves as one message. An answer finds its caller by number. A call fails as `unreachable`
+ * when it certainly did not leave, as `lost` when it may have arrived (the link broke, or the time ran out), as `busy` when too much is under
+ * way to that peer, and as `refused` when the far side does not know the kind or could not read the body: so the caller knows what it may repeat.
+ */
+import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { Link, LinkHandlers, LinkUser, PeerIdentity } from './links.ts'
+
+export type CallFailure = 'unreachable' | 'lost' | 'busy' | 'refused'
+/** Called once; in a later turn unless it fails as `unreachable` or `busy`. The body may be read until it returns. */
+export type CallDone = (failure: CallFailure | null, body: Buffer | null) => void
+/** `respond` is `null` for a one-way message; else it is to be called once, or the caller runs into its time limit. */
+export type CallHandler = (from: PeerIdentity, body: Buffer, respond: ((body: Buffer) => void) | null) => void
+
+const TELL = 0
+const CALL = 1
+const ANSWER = 2
+const FAILURE = 3
+const HEADER_BYTES = 10
+
+/** Leaves at once when a turn has gathered this much. */
+const FLUSH_BYTES = 1024 * 1024
+/** Bytes queued to one peer beyond which calls are refused as `busy`. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+
+interface Pending {
+  readonly done: CallDone
+  readonly timer: Timer
+}
+
+export interface CallsStats {
+  readonly sentTotal: number
+  readonly messagesTotal: number
+  readonly failedTotal: number
+}
+
+export class Calls implements LinkUser {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #handlers = new Map<number, CallHandler>()
+  readonly #outboxes = new Map<string, Outbox>()
+  readonly #openers: ((peer: PeerIdentity) => void)[] = []
+  #sentTotal = 0
+  #messagesTotal = 0
+  #failedTotal = 0
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  handle(kind: number, handler: CallHandler): void {
+    this.#handlers.set(kind, handler)
+  }
+
+  /** Called whenever a link to a peer opens. */
+  onOpen(listener: (peer: PeerIdentity) => void): void {
+    this.#openers.push(listener)
+  }
+
+  isOpen(name: string): boolean {
+    return this.#outboxes.has(name)
+  }
+
+  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
+    const outbox = this.#outboxes.get(name)
+    const failure = outbox === undefined ? 'unreachable' : outbox.queuedBytes + body.length > MAX_QUEUED_BYTES ? 'busy' : null
+    if (outbox === undefined || failure !== null) {
+      this.#failedTotal++
+      done(failure, null)
+      return
+    }
+    this.#sentTotal++
+    outbox.call(kind, body, timeoutMs, done)
+  }
+
+  /** Best effort: lost when there is no link. */
+  tell(name: string, kind: number, body: Buffer): void {
+    this.#outboxes.get(name)?.put(kind, TELL, 0, body)
+  }
+
+  stats(): CallsStats {
+    return { sentTotal: this.#sentTotal, messagesTotal: this.#messagesTotal, failedTotal: this.#failedTotal }
+  }
+
+  dialled(link: Link): LinkHandlers {
+    const outbox = new Outbox(link, this.#clock, () => this.#messagesTotal++)
+    this.#outboxes.set(link.peer.name, outbox)
+    for (const listener of this.#openers) listener(link.peer)
+    return {
+      message: (message) => this.#read(link, message, (_kind, shape, number, body) => outbox.answered(shape, number, body)),
+      closed: () => {
+        if (this.#outboxes.get(link.peer.name) === outbox) this.#outboxes.delete(link.peer.name)
+        this.#failedTotal += outbox.fail()
+      },
+    }
+  }
+
+  accepted(link: Link): LinkHandlers {
+    const outbox = new Outbox(link, this.#clock, () => this.#messagesTotal++)
+    return {
+      message: (message) => this.#read(link, message, (kind, shape, number, body) => this.#serve(link, outbox, kind, shape, number, body)),
+      closed: () => outbox.fail(),
+    }
+  }
+
+  #serve(link: Link, outbox: Outbox, kind: number, shape: number, number: number, body: Buffer): void {
+    const handler = this.#handlers.get(kind)
+    const fail = (): void => outbox.put(kind, FAILURE, number, Buffer.alloc(0))
+    if (handler === undefined) {
+      if (shape === CALL) fail()
+      return
+    }
+    try {
+      handler(link.peer, body, shape === CALL ? (answer) => outbox.put(kind, ANSWER, number, answer) : null)
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      this.#logger.warn({ peer: link.peer.name, kind, why: error.message }, 'a peer sent a request that cannot be read')
+      if (shape === CALL) fail()
+    }
+  }
+
+  #read(link: Link, message: Buffer, item: (kind: number, shape: number, number: number, body: Buffer) => void): void {
+    try {
+      const reader = new ByteReader(message)
+      while (reader.remaining > 0) {
+        const kind = reader.u8()
+        const shape = reader.u8()
+        const number = reader.u32()
+        item(kind, shape, number, reader.block())
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      this.#logger.warn({ peer: link.peer.name, why: error.message }, 'a peer sent a message that cannot be read')
+      link.close()
+    }
+  }
+}
+
+/** What goes to one peer, gathered until the end of the turn, and who waits for answers. */
+class Outbox {
+  readonly #link: Link
+  readonly #clock: Clock
+  readonly #sent: () => void
+  readonly #writer = new ByteWriter(4096)
+  readonly #pending = new Map<number, Pending>()
+  #nextNumber = 1
+  #scheduled = false
+  #closed = false
+
+  constructor(link: Link, clock: Clock, sent: () => void) {
+    this.#link = link
+    this.#clock = clock
+    this.#sent = sent
+  }
+
+  get queuedBytes(): number {
+    return this.#link.queuedBytes + this.#writer.length
+  }
+
+  call(kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
+    const number = this.#nextNumber
+    this.#nextNumber = number === 0xffffffff ? 1 : number + 1
+    const timer = this.#clock.after(timeoutMs, () => {
+      if (this.#pending.delete(number)) done('lost', null)
+    })
+    this.#pending.set(number, { done, timer })
+    this.put(kind, CALL, number, body)
+  }
+
+  put(kind: number, shape: number, number: number, body: Buffer): void {
+    if (this.#closed) return
+    if (this.#writer.length > 0 && this.#writer.length + HEADER_BYTES + body.length > FLUSH_BYTES) this.#flush()
+    this.#writer.u8(kind).u8(shape).u32(number).block(body)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#clock.soon(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  answered(shape: number, number: number, body: Buffer): void {
+    const pending = this.#pending.get(number)
+    if (pending === undefined) return
+    this.#pending.delete(number)
+    pending.timer.cancel()
+    if (shape === ANSWER) pending.done(null, body)
+    else pending.done('refused', null)
+  }
+
+  /** The link is gone: all who wait hear that their call may have arrived. Returns how many. */
+  fail(): number {
+    this.#closed = true
+    const waiting = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { done, timer } of waiting) {
+      timer.cancel()
+      done('lost', null)
+    }
+    return waiting.length
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#writer.length === 0) return
+    this.#sent()
+    this.#link.send(this.#writer.toBuffer())
+    this.#writer.reset()
+  }
+}

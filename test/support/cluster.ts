@@ -1,0 +1,230 @@
+/**
+ * A whole cluster in one process: real nodes on virtual time, a seeded network and a platform in memory. `cluster({ nodes: 5, seed })` starts it;
+ * the same seed gives the same run. Clients are functions of the test: they call a node's cache as a gateway would.
+ */
+import type { Entry } from '../../src/lib/entry.ts'
+import { VALUE_STRING } from '../../src/lib/entry.ts'
+import type { CacheError } from '../../src/lib/errors.ts'
+import { type Logger, SILENT } from '../../src/lib/logger.ts'
+import { SeededRandom } from '../../src/lib/random.ts'
+import { SLOT_COUNT } from '../../src/lib/slot.ts'
+import { Node, type NodeOptions } from '../../src/node.ts'
+import { FakeClock, HostClock } from './fake-clock.ts'
+import { MemoryNetwork, type NetworkOptions } from './memory-network.ts'
+import { Platform } from './platform.ts'
+
+export interface ClusterOptions {
+  readonly nodes: number
+  readonly seed: number
+  /** Copies beside the primary. Default 1. */
+  readonly replicas?: number
+  readonly network?: Partial<NetworkOptions>
+  readonly node?: Partial<NodeOptions>
+  /** Prints the nodes' logs with virtual time: for looking at a failing seed. */
+  readonly verbose?: boolean
+}
+
+const GOSSIP_PORT = 7946
+const PEER_PORT = 7947
+
+/** One life of one name. */
+export interface Life {
+  readonly name: string
+  readonly host: string
+  readonly uid: string
+  readonly clock: HostClock
+  readonly node: Node
+  superseded: boolean
+}
+
+export class Cluster {
+  readonly clock = new FakeClock()
+  readonly random: SeededRandom
+  readonly network: MemoryNetwork
+  readonly platform: Platform
+  /** The present life of each name. */
+  readonly lives = new Map<string, Life>()
+  readonly #options: ClusterOptions
+  #hosts = 0
+
+  constructor(options: ClusterOptions) {
+    this.#options = options
+    this.random = new SeededRandom(options.seed)
+    this.network = new MemoryNetwork(this.clock, new SeededRandom(options.seed ^ 0x5eed), options.network)
+    this.platform = new Platform(options.nodes)
+  }
+
+  startAll(): void {
+    for (let ordinal = 0; ordinal < this.#options.nodes; ordinal++) this.start(this.platform.nameOf(ordinal))
+  }
+
+  /** A new pod: a new address and UID, an empty store. */
+  start(name: string): Life {
+    const number = ++this.#hosts
+    const host = `10.0.${number >> 8}.${number & 255}`
+    const uid = `uid-${number}`
+    const clock = new HostClock(this.clock)
+    const machine = this.network.host(host, clock)
+    const node = new Node(
+      {
+        name,
+        clusterId: 'simulated',
+        gossipAddress: `${host}:${GOSSIP_PORT}`,
+        peerAddress: `${host}:${PEER_PORT}`,
+        podUid: uid,
+        zone: '',
+        replicas: this.#options.replicas ?? 1,
+        maxMemoryBytes: 64 * 1024 * 1024,
+        evictionPolicy: 'allkeys-lru',
+        limits: { maxKeyBytes: 1024, maxValueBytes: 1024 * 1024 },
+        forwardTimeoutMs: 5000,
+        platformDecides: true,
+        ...this.#options.node,
+      },
+      {
+        clock,
+        random: new SeededRandom(this.#options.seed * 1000 + number),
+        logger: this.#options.verbose === true ? this.#printing(name) : SILENT,
+        packets: machine.packets(GOSSIP_PORT),
+        exchanges: machine.exchanges(GOSSIP_PORT),
+        streams: machine.streams(PEER_PORT),
+        discovery: this.platform.discovery(clock),
+        superseded: () => {
+          life.superseded = true
+          this.kill(name)
+        },
+      },
+    )
+    const life: Life = { name, host, uid, clock, node, superseded: false }
+    this.lives.set(name, life)
+    this.platform.create(name, uid, `${host}:${GOSSIP_PORT}`)
+    node.start()
+    return life
+  }
+
+  life(name: string): Life {
+    const life = this.lives.get(name)
+    if (life === undefined) throw new Error(`no member ${name} is running`)
+    return life
+  }
+
+  /** SIGKILL. The platform's object stays, as when a container restarts in place; `delete` removes it. */
+  kill(name: string, silent: boolean = false): void {
+    const { host, node } = this.life(name)
+    this.lives.delete(name)
+    node.close()
+    this.network.kill(host, silent)
+  }
+
+  /** A pod deleted in order: told, handed over, stopped, gone. `done` comes when the platform has forgotten it. */
+  stop(name: string, done: () => void, graceMs: number = 30_000): void {
+    const life = this.life(name)
+    this.platform.stopping(name)
+    life.node.handOver(graceMs, () => {
+      // Listeners keep answering until the endpoints have propagated.
+      this.clock.after(3000, () => {
+        life.node.stop(500, () => {
+          this.network.kill(life.host)
+          if (this.lives.get(name) === life) this.lives.delete(name)
+          this.platform.deleted(name)
+          done()
+        })
+      })
+    })
+  }
+
+  /** `kubectl rollout restart`: from the highest ordinal down, each waits for the one before to be ready. */
+  roll(done: () => void): void {
+    const next = (ordinal: number): void => {
+      if (ordinal < 0) {
+        done()
+        return
+      }
+      const name = this.platform.nameOf(ordinal)
+      this.stop(name, () => {
+        this.start(name)
+        const look = (): void => {
+          if (this.lives.get(name)?.node.ready().ok === true) this.clock.after(5000, () => next(ordinal - 1))
+          else this.clock.after(100, look)
+        }
+        look()
+      })
+    }
+    next(this.platform.replicas - 1)
+  }
+
+  runUntil(done: () => boolean, limitMs: number, what: string): void {
+    try {
+      this.clock.runUntilTrue(done, limitMs, what)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.describe()} (seed ${this.#options.seed})`)
+    }
+  }
+
+  untilReady(limitMs: number = 60_000): void {
+    this.runUntil(() => [...this.lives.values()].every(({ node }) => node.ready().ok), limitMs, 'all ready')
+  }
+
+  /** Every slot has one holder, all agree on it, and all seats hold equal data. Null when so, else what is not. */
+  disagreement(): string | null {
+    const lives = [...this.lives.values()]
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const holders = lives.filter(({ node }) => node.inside.replication.executes(slot))
+      if (holders.length !== 1) return `slot ${slot} is executed by ${holders.map(({ name }) => name).join(' and ') || 'nobody'}`
+      const holder = holders[0] as Life
+      const digest = holder.node.inside.store.slotDigest(slot)
+      for (const { name, node } of lives) {
+        const { replication, store } = node.inside
+        const route = replication.route(slot)
+        if (name !== holder.name && route !== holder.name) return `${name} believes slot ${slot} at ${route}, it is at ${holder.name}`
+        if (name === holder.name || !replication.isComplete(slot)) continue
+        const own = store.slotDigest(slot)
+        if (own.high !== digest.high || own.low !== digest.low) return `slot ${slot} differs between ${holder.name} and ${name}`
+      }
+      const complete = lives.filter(({ node }) => node.inside.replication.isComplete(slot)).length
+      const wanted = Math.min((this.#options.replicas ?? 1) + 1, lives.length)
+      if (complete < wanted) return `slot ${slot} has ${complete} complete copies, not ${wanted}`
+    }
+    return null
+  }
+
+  untilAgreed(limitMs: number = 60_000): void {
+    this.runUntil(() => this.disagreement() === null, limitMs, 'one view, equal owners')
+  }
+
+  describe(): string {
+    const lines = [...this.lives.values()].map(({ name, node }) => {
+      const { replication } = node.inside
+      const { primarySlots, completeSlots, parkedSlots, orphanSlots, incompleteFollowings } = replication.stats()
+      const members = node.inside.membership.members().map((member) => `${member.name}:${member.state}`)
+      return `${name} ready=${node.ready().ok} primary=${primarySlots} complete=${completeSlots} parked=${parkedSlots} orphan=${orphanSlots} incomplete=${incompleteFollowings} sees ${members.join(' ')}`
+    })
+    return `${this.disagreement() ?? 'agreed'}\n${lines.join('\n')}`
+  }
+
+  close(): void {
+    for (const name of [...this.lives.keys()]) this.kill(name)
+  }
+
+  #printing(name: string): Logger {
+    const print = (level: string) => (fields: object, message: string) => {
+      console.log(`${(this.clock.now() / 1000).toFixed(3)} ${name} ${level} ${message} ${JSON.stringify(fields)}`)
+    }
+    return { debug: () => {}, info: print('info'), warn: print('warn'), error: print('error') }
+  }
+}
+
+export function cluster(options: ClusterOptions): Cluster {
+  return new Cluster(options)
+}
+
+/** Stores a string; `done` gets the error or null. */
+export function set(life: Life, key: string, value: string, done: (error: CacheError | null) => void): void {
+  life.node.cache.set({ key: Buffer.from(key), value: Buffer.from(value), kind: VALUE_STRING, ttlMs: null }, (error) => done(error))
+}
+
+/** Reads a string; `undefined` for a miss. */
+export function get(life: Life, key: string, done: (error: CacheError | null, value: string | undefined) => void): void {
+  const bytes = Buffer.from(key)
+  life.node.cache.get(bytes, 0, bytes.length, (error, entry: Entry | null) => done(error, entry?.valueBytes().toString()))
+}
