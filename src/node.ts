@@ -14,7 +14,7 @@ import { PROTOCOL_MAX, PROTOCOL_MIN } from './lib/protocol.ts'
 import type { Random } from './lib/random.ts'
 import { type Member, type Membership, type MembershipStats, Swim } from './membership/index.ts'
 import { DEFAULT_GRACE, type Presence, type RejoinGrace, RingNames, View } from './placement/index.ts'
-import { Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
+import { type PeerIdentity, Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
 import { createStore, type EvictionPolicy, type Store, type StoreStats } from './store/index.ts'
 import { Calls, type CallsStats } from './transport/calls.ts'
 import { Links } from './transport/links.ts'
@@ -96,6 +96,7 @@ export class Node {
   #timers: Timer[] = []
   #viewTimer: Timer | null = null
   #viewedNames = ''
+  #view: View = new View({ ringNames: [], present: [], knownGone: [], replicas: 0 })
   #closed = false
 
   constructor(options: NodeOptions, parts: NodeParts) {
@@ -108,7 +109,7 @@ export class Node {
     this.#membership = this.#makeMembership()
     this.#calls = new Calls(clock, logger)
     this.#links = new Links({
-      self: () => this.#membership.self(),
+      self: () => this.#identity(),
       clusterId: options.clusterId,
       streams: parts.streams,
       clock,
@@ -126,7 +127,7 @@ export class Node {
       random,
     )
     this.#replication = new Replication({
-      self: () => this.#membership.self(),
+      self: () => this.#identity(),
       clock,
       hybrid: this.#hybrid,
       logger,
@@ -247,6 +248,11 @@ export class Node {
     return { replication: this.#replication, membership: this.#membership, store: this.#store }
   }
 
+  #identity(): PeerIdentity {
+    const { name, generation } = this.#membership.self()
+    return { name, generation }
+  }
+
   #makeMembership(): Membership {
     const { clock, random, logger, packets, exchanges } = this.#parts
     const { name, clusterId, gossipAddress, peerAddress, podUid, zone } = this.#options
@@ -351,7 +357,8 @@ export class Node {
     }
     const ringNames = this.#ringNames.names(this.#clock.now())
     this.#viewedNames = ringNames.join()
-    this.#replication.setView(new View({ ringNames, present, knownGone, replicas: this.#options.replicas }))
+    this.#view = new View({ ringNames, present, knownGone, replicas: this.#options.replicas })
+    this.#replication.setView(this.#view)
   }
 
   #isGone(name: string, generation: number): boolean {
@@ -385,13 +392,13 @@ export class Node {
     const { heard, candidates, wanted } = this.#snapshot
     if (!heard) return ['discovery']
     const notRunning = new Set(candidates.filter((candidate) => candidate.knownNotRunning).map(({ name }) => name))
-    if (this.#options.platformDecides) for (const name of wanted) if (!candidates.some((candidate) => candidate.name === name)) notRunning.add(name)
+    if (this.#options.platformDecides)
+      for (const name of wanted) if (!candidates.some((candidate) => candidate.name === name)) notRunning.add(name)
     const names = new Set([...wanted, ...candidates.map(({ name }) => name), ...this.#ringNames.names(this.#clock.now())])
     return [...names].filter((name) => {
-      if (name === this.#options.name || notRunning.has(name)) return false
+      if (notRunning.has(name) || this.#view.generationOf(name) !== undefined) return false
       const member = this.#membership.member(name)
-      if (member === undefined) return true
-      return member.state === 'dead' && !this.#goneUids.has(member.meta.uid)
+      return member === undefined || (member.state !== 'left' && !this.#goneUids.has(member.meta.uid))
     })
   }
 

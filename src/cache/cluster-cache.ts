@@ -68,7 +68,13 @@ export class ClusterCache implements Cache {
       done(null, entry)
       return
     }
-    const operation = { code: OPERATION_GET, key: Buffer.from(key.subarray(start, end)), value: NO_BYTES, kind: VALUE_STRING, ttlMs: null } as const
+    const operation = {
+      code: OPERATION_GET,
+      key: Buffer.from(key.subarray(start, end)),
+      value: NO_BYTES,
+      kind: VALUE_STRING,
+      ttlMs: null,
+    } as const
     this.#forwarder.run(operation, slot, (error, outcome) => {
       if (outcome?.entry) this.#hitsTotal++
       done(error, outcome?.entry ?? null)
@@ -118,7 +124,13 @@ export class ClusterCache implements Cache {
       return
     }
     this.#deletesTotal++
-    const operation = { code: OPERATION_DELETE, key: Buffer.from(key.subarray(start, end)), value: NO_BYTES, kind: VALUE_STRING, ttlMs: null } as const
+    const operation = {
+      code: OPERATION_DELETE,
+      key: Buffer.from(key.subarray(start, end)),
+      value: NO_BYTES,
+      kind: VALUE_STRING,
+      ttlMs: null,
+    } as const
     this.#forwarder.run(operation, slotOf(key, start, end), writeDone(done))
   }
 
@@ -152,13 +164,15 @@ export class ClusterCache implements Cache {
 
   #checkKey(length: number): CacheError | null {
     if (length === 0) return new CacheError('KEY_INVALID', 'the key is empty')
-    if (length > this.limits.maxKeyBytes) return new CacheError('KEY_INVALID', `the key has ${length} bytes, over the limit of ${this.limits.maxKeyBytes}`)
+    if (length > this.limits.maxKeyBytes)
+      return new CacheError('KEY_INVALID', `the key has ${length} bytes, over the limit of ${this.limits.maxKeyBytes}`)
     return null
   }
 
   #checkSet({ key, value }: SetRequest): CacheError | null {
     const { maxValueBytes } = this.limits
-    if (value.length > maxValueBytes) return new CacheError('VALUE_TOO_LARGE', `the value has ${value.length} bytes, over the limit of ${maxValueBytes}`)
+    if (value.length > maxValueBytes)
+      return new CacheError('VALUE_TOO_LARGE', `the value has ${value.length} bytes, over the limit of ${maxValueBytes}`)
     return this.#checkKey(key.length)
   }
 }

@@ -26,7 +26,7 @@ import {
   KIND_OPERATION,
   type Operation,
 } from './messages.ts'
-import { type Operations, operationRow, type Outcome } from './operations.ts'
+import { type Operations, type Outcome, operationRow } from './operations.ts'
 
 const MAX_PARKED = 20_000
 const MAX_PARKED_BYTES = 64 * 1024 * 1024
@@ -223,7 +223,11 @@ export class Forwarder {
 }
 
 function encodeOutcome({ entry, existed }: Outcome): Buffer {
-  if (entry === null) return new ByteWriter(2).u8(ANSWER_DONE).u8(existed ? 1 : 0).toBuffer()
+  if (entry === null)
+    return new ByteWriter(2)
+      .u8(ANSWER_DONE)
+      .u8(existed ? 1 : 0)
+      .toBuffer()
   const writer = new ByteWriter(64 + entry.bytes).u8(ANSWER_ENTRY)
   encodeEntry(writer, entry)
   return writer.toBuffer()

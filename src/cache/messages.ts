@@ -29,7 +29,10 @@ export interface Operation {
 
 export function encodeOperation(operation: Operation): Buffer {
   const writer = new ByteWriter(32 + operation.key.length + operation.value.length)
-  writer.u8(operation.code).u8(operation.kind).f64(operation.ttlMs ?? -1)
+  writer
+    .u8(operation.code)
+    .u8(operation.kind)
+    .f64(operation.ttlMs ?? -1)
   return writer.block(operation.key).block(operation.value).toBuffer()
 }
 

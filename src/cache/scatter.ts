@@ -6,9 +6,8 @@
  * callee whose table has changed refuses. Then all that was read ahead is thrown away and the walk is planned anew from the last key it gave, so a
  * key that stays is met exactly once, wherever its slot moves meanwhile. While a slot is served by nobody the walk waits, as a get would.
  */
-import { ByteReader } from '../lib/bytes.ts'
+import { ByteReader, compareBytes, NO_BYTES } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
-import { compareBytes, NO_BYTES } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
 import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
@@ -16,7 +15,17 @@ import { SLOT_COUNT } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
 import type { Scan, ScanPage, ScanQuery } from './cache.ts'
-import { ANSWER_DONE, ANSWER_REFUSED, decodePage, decodeScan, encodePage, encodeScan, KIND_SCAN, type PartialPage, type ScanRequest } from './messages.ts'
+import {
+  ANSWER_DONE,
+  ANSWER_REFUSED,
+  decodePage,
+  decodeScan,
+  encodePage,
+  encodeScan,
+  KIND_SCAN,
+  type PartialPage,
+  type ScanRequest,
+} from './messages.ts'
 
 /** Entries looked at in one call into the store: about a millisecond. */
 const MAX_STEPS = 2000
@@ -196,11 +205,24 @@ class Walk implements Scan {
   #begin(): Source[] | null {
     const plan = this.#scatter.plan()
     if (plan === null) return null
-    return plan.members.map(({ name, primaryVersion }) => ({ name, primaryVersion, entries: [], given: 0, after: this.#after, done: false }))
+    return plan.members.map(({ name, primaryVersion }) => ({
+      name,
+      primaryVersion,
+      entries: [],
+      given: 0,
+      after: this.#after,
+      done: false,
+    }))
   }
 
   #request(source: Source): ScanRequest {
-    return { primaryVersion: source.primaryVersion, prefix: this.#prefix, suffix: this.#suffix, after: source.after, values: this.#query.values }
+    return {
+      primaryVersion: source.primaryVersion,
+      prefix: this.#prefix,
+      suffix: this.#suffix,
+      after: source.after,
+      values: this.#query.values,
+    }
   }
 
   /** Gives out, in order, what no source can still undercut; stops where one would have to be read first. */

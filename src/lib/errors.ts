@@ -33,6 +33,7 @@ export const ERRORS = {
     'no',
     'The path exists, but not for this method; the `Allow` header names those it has.',
   ),
+  REQUEST_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'What came is not a request of this protocol.'),
   KEY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The key is empty, too long or not valid UTF-8.'),
   BODY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is not what the route expects.'),
   QUERY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A query parameter is malformed or out of range.'),

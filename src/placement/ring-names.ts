@@ -36,7 +36,8 @@ export class RingNames {
   went(name: string, absence: Absence, nowMs: number): void {
     const wasPresent = this.#present.delete(name)
     if (absence === 'for-good') this.#absentUntilMs.delete(name)
-    else if (wasPresent) this.#absentUntilMs.set(name, nowMs + (absence === 'stopped' ? this.#grace.stoppedGraceMs : this.#grace.crashedGraceMs))
+    else if (wasPresent)
+      this.#absentUntilMs.set(name, nowMs + (absence === 'stopped' ? this.#grace.stoppedGraceMs : this.#grace.crashedGraceMs))
   }
 
   /** The platform's word on who is meant to exist; only absent names are judged by it. */

@@ -8,8 +8,8 @@
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Timer } from '../lib/clock.ts'
-import { SlotSet } from '../lib/slot-set.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
@@ -160,11 +160,7 @@ export class Claims {
   }
 
   #ask(nowMs: number): void {
-    const { self, view } = this.#context
-    const round: Round = { slots: this.#orphans, startedMs: nowMs, waiting: new Set(), answers: new Map(), silent: false }
-    for (const member of view().present()) if (member.name !== self().name) round.waiting.add(member.name)
-    this.#round = round
-    for (const name of [...round.waiting]) this.#askOne(round, name)
+    this.#round = { slots: this.#orphans, startedMs: nowMs, waiting: new Set(), answers: new Map(), silent: false }
     this.#advance(nowMs)
   }
 
@@ -188,6 +184,12 @@ export class Claims {
     const round = this.#round as Round
     const view = this.#context.view()
     for (const name of round.waiting) if (view.generationOf(name) === undefined) round.waiting.delete(name)
+    for (const { name } of view.present()) {
+      // It came while the others were being asked.
+      if (name === this.#context.self().name || round.waiting.has(name) || round.answers.has(name)) continue
+      round.waiting.add(name)
+      this.#askOne(round, name)
+    }
     if (round.waiting.size > 0) {
       if (nowMs - round.startedMs < MAX_ROUND_MS) return
       round.silent = true
@@ -352,4 +354,3 @@ function rankOf(holding: Holding, known: Term | null): number {
   if (holding.copy === COPY_COMPLETE && !sameTerm(holding.term, known)) return COPY_PARTIAL
   return Math.min(holding.copy, COPY_HELD)
 }
-

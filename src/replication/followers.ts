@@ -6,8 +6,8 @@
  * are compared at one position of the stream, and where they differ the slot is sent by bulk, behind which `complete` follows in the stream.
  */
 import type { Entry } from '../lib/entry.ts'
-import { SlotSet } from '../lib/slot-set.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import type { SlotSet } from '../lib/slot-set.ts'
 import { ZERO_STAMP } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
@@ -33,6 +33,7 @@ export class Followers {
   readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
   readonly #filled = new Map<Outgoing, number[]>()
   #dirty = true
+  #epochs = 0
 
   constructor(context: Context) {
     this.#context = context
@@ -64,7 +65,7 @@ export class Followers {
     if (this.outgoing(peer) !== undefined) return
     this.peerGone(peer.name)
     const { clock, hybrid, store } = this.#context
-    this.#outgoing.set(peer.name, new Outgoing(peer, clock, hybrid, { acknowledged: () => {}, reset: () => this.markDirty() }))
+    this.#outgoing.set(peer.name, new Outgoing(peer, clock, hybrid, { nextEpoch: () => ++this.#epochs, reset: () => this.markDirty() }))
     this.#bulk.set(peer.name, new BulkSender(peer, clock, store))
     this.markDirty()
   }
@@ -160,7 +161,8 @@ export class Followers {
       for (const outgoing of before) {
         if (after.includes(outgoing)) continue
         const current = this.#outgoing.get(outgoing.peer.name) === outgoing
-        if (current && outgoing.state(slot) !== UNFOLLOWED && view.isAvailable(outgoing.peer.name) && !this.#seatsComplete(slot)) after.push(outgoing)
+        if (current && outgoing.state(slot) !== UNFOLLOWED && view.isAvailable(outgoing.peer.name) && !this.#seatsComplete(slot))
+          after.push(outgoing)
         else if (current && outgoing.state(slot) !== UNFOLLOWED) addToGroup(unfollow, outgoing, slot)
       }
       this.#bySlot[slot] = after.length === 0 ? NOBODY : after
@@ -259,7 +261,8 @@ export class Followers {
 
   #seatsComplete(slot: number): boolean {
     const self = this.#context.self().name
-    for (const name of this.#context.view().seats(slot)) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
+    for (const name of this.#context.view().seats(slot))
+      if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
     return true
   }
 }

@@ -131,7 +131,10 @@ export interface Ack {
 }
 
 export function encodeAck(ack: Ack): Buffer {
-  const writer = new ByteWriter(32).u32(ack.epoch).u48(ack.sequence).u8(ack.complete === null ? 0 : 1)
+  const writer = new ByteWriter(32)
+    .u32(ack.epoch)
+    .u48(ack.sequence)
+    .u8(ack.complete === null ? 0 : 1)
   ack.complete?.encode(writer)
   return writer.toBuffer()
 }

@@ -7,8 +7,8 @@
  * only after the heir has said no, for good, does it take the slots back under a new term. So no planned move has two executors.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
-import { SlotSet } from '../lib/slot-set.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
@@ -202,4 +202,3 @@ export class HandOver {
     return encodeSlots(taken ?? new SlotSet())
   }
 }
-

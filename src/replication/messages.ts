@@ -3,8 +3,8 @@
  * the last one known here are ignored.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
-import { SlotSet } from '../lib/slot-set.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import type { Stamp } from '../lib/version.ts'
 import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
 

@@ -10,8 +10,8 @@ import type { Clock } from '../lib/clock.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
-import type { PeerIdentity, PeerLink } from './peers.ts'
 import { type Ack, decodeAck, FrameWriter, heartbeat } from './frames.ts'
+import type { PeerIdentity, PeerLink } from './peers.ts'
 
 /** What a follower is to one slot of this primary. */
 export const UNFOLLOWED = 0
@@ -36,8 +36,8 @@ interface Waiting {
 }
 
 export interface OutgoingEvents {
-  /** An acknowledgement came: states may have changed. */
-  acknowledged(outgoing: Outgoing): void
+  /** A number above all that this member has begun an epoch with, towards anybody: a follower tells by it that an earlier session was given up. */
+  nextEpoch(): number
   /** Everything streamed so far is void: the follower follows nothing. */
   reset(outgoing: Outgoing): void
 }
@@ -58,7 +58,7 @@ export class Outgoing {
   #link: PeerLink | null = null
   /** The follower has said, on this link, where to go on. */
   #resumed = false
-  #epoch = 1
+  #epoch: number
   #nextSequence = 1
   #sentSequence = 0
   #ackedSequence = 0
@@ -71,6 +71,7 @@ export class Outgoing {
 
   constructor(peer: PeerIdentity, clock: Clock, hybrid: HybridClock, events: OutgoingEvents) {
     this.peer = peer
+    this.#epoch = events.nextEpoch()
     this.#clock = clock
     this.#hybrid = hybrid
     this.#events = events
@@ -162,7 +163,6 @@ export class Outgoing {
     this.#release(sequence)
     if (ack.complete !== null && ack.epoch === this.#epoch) this.#believe(ack, ack.complete)
     this.#pump()
-    this.#events.acknowledged(this)
   }
 
   close(): void {
@@ -218,7 +218,7 @@ export class Outgoing {
   }
 
   #giveUp(): void {
-    this.#epoch++
+    this.#epoch = this.#events.nextEpoch()
     this.#nextSequence = 1
     this.#sentSequence = 0
     this.#ackedSequence = 0

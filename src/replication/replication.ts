@@ -462,28 +462,35 @@ export class Replication {
   #follow(session: Incoming, term: Term, slots: SlotSet): void {
     const higher = new Map<Term, SlotSet>()
     for (const slot of slots) {
-      this.#table.adopt(slot, term)
+      if (this.#cover(session, term, slot)) continue
       const known = this.#table.term(slot)
-      if (!sameTerm(known, term)) {
-        if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
-        continue
-      }
-      this.#coveredBy[slot] = session
-      this.#coveredUnder[slot] = term
-      this.#table.received(slot)
+      if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
     }
     if (higher.size > 0) this.#options.calls.tell(session.peer.name, KIND_TERMS, encodeTerms(new ByteWriter(256), higher).toBuffer())
     session.statusChanged()
   }
 
+  /** From here on the session streams the slot under `term`: false if another term prevails here. */
+  #cover(session: Incoming, term: Term, slot: number): boolean {
+    this.#table.adopt(slot, term)
+    if (!sameTerm(this.#table.term(slot), term)) return false
+    this.#coveredBy[slot] = session
+    this.#coveredUnder[slot] = term
+    this.#table.received(slot)
+    return true
+  }
+
   /** A session may only vouch for slots that it has streamed without a gap under the term that is known now. */
   #covers(session: Incoming, term: Term, slot: number): boolean {
-    return this.#coveredBy[slot] === session && sameTerm(this.#coveredUnder[slot] as Term | null, term) && sameTerm(this.#table.term(slot), term)
+    return (
+      this.#coveredBy[slot] === session && sameTerm(this.#coveredUnder[slot] as Term | null, term) && sameTerm(this.#table.term(slot), term)
+    )
   }
 
   #check(session: Incoming, term: Term, checks: readonly SlotCheck[]): void {
     for (const { slot, high, low } of checks) {
-      if (!this.#covers(session, term, slot)) continue
+      // The check stands in for a `follow` that was ignored when the sender was still taken for dead.
+      if (!this.#covers(session, term, slot) && !this.#cover(session, term, slot)) continue
       const digest = this.#context.store.slotDigest(slot)
       if (digest.high === high && digest.low === low) this.#table.markComplete(slot, term)
     }
@@ -530,7 +537,8 @@ export class Replication {
     const complete = new SlotSet()
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const term = this.#table.term(slot)
-      if (term?.name === session.peer.name && term.generation === session.peer.generation && this.#table.isComplete(slot)) complete.add(slot)
+      if (term?.name === session.peer.name && term.generation === session.peer.generation && this.#table.isComplete(slot))
+        complete.add(slot)
     }
     return complete
   }
@@ -579,7 +587,8 @@ export class Replication {
       let dropped = 0
       for (const slot of decodeSlots(body)) {
         const term = this.#table.term(slot)
-        if (this.#table.role(slot) !== NONE || this.#view.hasSeat(slot, self) || term === null || this.#streamOf(slot, term) !== null) continue
+        if (this.#table.role(slot) !== NONE || this.#view.hasSeat(slot, self) || term === null || this.#streamOf(slot, term) !== null)
+          continue
         this.#context.store.dropSlot(slot)
         this.#table.dropped(slot)
         dropped++
@@ -623,7 +632,10 @@ export class Replication {
     const beaten = this.#beaten
     this.#beaten = new Map()
     for (const [term, slots] of beaten) {
-      this.#options.logger.warn({ holder: term.name, slots: slots.size }, 'another member holds slots of ours under a higher term: stepped down')
+      this.#options.logger.warn(
+        { holder: term.name, slots: slots.size },
+        'another member holds slots of ours under a higher term: stepped down',
+      )
       for (const slot of slots) this.#push(slot, term)
     }
   }
@@ -647,7 +659,8 @@ export class Replication {
     if (this.#mostSinceMs < 0) this.#mostSinceMs = nowMs
     if (nowMs - this.#mostSinceMs < STRENGTHEN_MS) return
     const weak = new SlotSet()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#table.isPrimary(slot) && this.#table.term(slot)?.strong === false) weak.add(slot)
+    for (let slot = 0; slot < SLOT_COUNT; slot++)
+      if (this.#table.isPrimary(slot) && this.#table.term(slot)?.strong === false) weak.add(slot)
     if (weak.size > 0) this.#handOver.renew(weak)
   }
 

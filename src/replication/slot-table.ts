@@ -5,8 +5,9 @@
  * the same; so any higher term that this member was not led to in the stream makes its copy partial by itself. Only a `primary` executes; a
  * `parked` slot has been granted away and waits for its heir, a `claiming` one is being taken.
  */
-import { SlotSet } from '../lib/slot-set.ts'
+
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import { compareTerms, sameTerm, type Term } from '../placement/index.ts'
 
 export const NONE = 0

@@ -170,4 +170,3 @@ export function decodePayload(message: Buffer): Buffer {
   if (length > message.length - at) throw new Error('a peer message is shorter than it says')
   return message.subarray(at, at + length)
 }
-

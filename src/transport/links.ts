@@ -131,7 +131,8 @@ export class Links {
       const to = { name: reader.text(), generation: reader.u48() }
       if (cluster !== this.#options.clusterId) refusal = `cluster ${this.#options.clusterId}, not ${cluster}`
       else if (max < PROTOCOL_MIN || min > PROTOCOL_MAX) refusal = `protocol ${PROTOCOL_MIN} to ${PROTOCOL_MAX}, not ${min} to ${max}`
-      else if (to.name !== self.name || to.generation !== self.generation) refusal = `${self.name} of generation ${self.generation}, not ${to.name} of ${to.generation}`
+      else if (to.name !== self.name || to.generation !== self.generation)
+        refusal = `${self.name} of generation ${self.generation}, not ${to.name} of ${to.generation}`
       else {
         stream.send(new ByteWriter(16).raw(MAGIC).u8(ACCEPTED).u8(Math.min(max, PROTOCOL_MAX)).toBuffer())
         return from

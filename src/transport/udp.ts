@@ -11,7 +11,7 @@ import { formatAddress, parseAddress } from './address.ts'
 import type { Address, PacketTransport } from './transport.ts'
 
 export interface UdpOptions {
-  /** The local address to bind: `0.0.0.0` or `::` for all. */
+  /** The local address to bind: `0.0.0.0` or `::` for all. Peers are reached in its family only. */
   readonly host: string
   /** 0 for one that is free: see `address()`. */
   readonly port: number

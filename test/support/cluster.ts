@@ -26,6 +26,9 @@ export interface ClusterOptions {
 
 const GOSSIP_PORT = 7946
 const PEER_PORT = 7947
+/** After a hand-over the listeners stay open until the endpoints have propagated, and close when the last requests are answered. */
+const LISTEN_ON_MS = 3000
+const LAST_REQUESTS_MS = 500
 
 /** One life of one name. */
 export interface Life {
@@ -35,6 +38,8 @@ export interface Life {
   readonly clock: HostClock
   readonly node: Node
   superseded: boolean
+  /** Its listeners are open: clients may ask it. */
+  accepting: boolean
 }
 
 export class Cluster {
@@ -95,7 +100,7 @@ export class Cluster {
         },
       },
     )
-    const life: Life = { name, host, uid, clock, node, superseded: false }
+    const life: Life = { name, host, uid, clock, node, superseded: false, accepting: true }
     this.lives.set(name, life)
     this.platform.create(name, uid, `${host}:${GOSSIP_PORT}`)
     node.start()
@@ -122,12 +127,15 @@ export class Cluster {
     this.platform.stopping(name)
     life.node.handOver(graceMs, () => {
       // Listeners keep answering until the endpoints have propagated.
-      this.clock.after(3000, () => {
-        life.node.stop(500, () => {
-          this.network.kill(life.host)
-          if (this.lives.get(name) === life) this.lives.delete(name)
-          this.platform.deleted(name)
-          done()
+      this.clock.after(LISTEN_ON_MS, () => {
+        life.accepting = false
+        this.clock.after(LAST_REQUESTS_MS, () => {
+          life.node.stop(500, () => {
+            this.network.kill(life.host)
+            if (this.lives.get(name) === life) this.lives.delete(name)
+            this.platform.deleted(name)
+            done()
+          })
         })
       })
     })
@@ -153,9 +161,9 @@ export class Cluster {
     next(this.platform.replicas - 1)
   }
 
-  runUntil(done: () => boolean, limitMs: number, what: string): void {
+  runUntil(done: () => boolean, limitMs: number, what: string, stepMs: number = 10): void {
     try {
-      this.clock.runUntilTrue(done, limitMs, what)
+      this.clock.runUntilTrue(done, limitMs, what, stepMs)
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${this.describe()} (seed ${this.#options.seed})`)
     }
@@ -189,7 +197,7 @@ export class Cluster {
   }
 
   untilAgreed(limitMs: number = 60_000): void {
-    this.runUntil(() => this.disagreement() === null, limitMs, 'one view, equal owners')
+    this.runUntil(() => this.disagreement() === null, limitMs, 'one view, equal owners', 250)
   }
 
   describe(): string {

@@ -18,6 +18,8 @@ export class FakeClock implements Clock {
   #order = 0
   /** A binary heap by (at, order). */
   readonly #heap: Due[] = []
+  /** Called after every event: where a simulation checks what must hold at every moment. */
+  observer: (() => void) | null = null
 
   now(): number {
     return this.#now
@@ -52,7 +54,9 @@ export class FakeClock implements Clock {
       if (next === undefined || next.at > end) break
       this.#pop()
       this.#now = Math.max(this.#now, next.at)
-      next.fn?.()
+      if (next.fn === null) continue
+      next.fn()
+      this.observer?.()
     }
     this.#now = Math.max(this.#now, end)
   }

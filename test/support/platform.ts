@@ -63,7 +63,13 @@ export class Platform {
     return {
       heard: true,
       wanted: Array.from({ length: this.replicas }, (_, ordinal) => this.nameOf(ordinal)),
-      candidates: [...this.#pods.values()].map(({ name, uid, address, stopping }) => ({ name, uid, address, stopping, knownNotRunning: false })),
+      candidates: [...this.#pods.values()].map(({ name, uid, address, stopping }) => ({
+        name,
+        uid,
+        address,
+        stopping,
+        knownNotRunning: false,
+      })),
     }
   }
 

@@ -1,0 +1,27 @@
+/**
+ * `npm run bundle`: the server as one file, `dist/main.js`, and beside it what it reads at start (src/lib/asset-path.ts finds it there), so that
+ * the image needs no `node_modules`. Not minified and without a source map: its stack traces are readable as they are, and a map would cost memory.
+ */
+import { cpSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = `${root}/dist`
+
+/** Packages written as CommonJS call `require` for Node's own modules, which an ES module does not have. */
+const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
+
+rmSync(dist, { recursive: true, force: true })
+const { warnings } = await build({
+  entryPoints: [`${root}/src/main.ts`],
+  outfile: `${dist}/main.js`,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node26',
+  banner: { js: REQUIRE },
+  logLevel: 'info',
+})
+cpSync(`${root}/proto`, `${dist}/proto`, { recursive: true })
+if (warnings.length > 0) process.exitCode = 1

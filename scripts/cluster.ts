@@ -1,0 +1,92 @@
+/**
+ * `npm run cluster`: three nodes of one cache on this machine, each a process of its own, to try things with. Ends all of them on Ctrl-C.
+ *
+ * `--nodes N` and `--base-port P`: node i takes HTTP P+i, gossip P+100+i, peers P+200+i and admin P+300+i (8080 by default, so HTTP is at 8080,
+ * 8081, 8082). Other options are handed to every node.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { parseArgs } from 'node:util'
+
+const { values, tokens } = parseArgs({
+  strict: false,
+  tokens: true,
+  options: { nodes: { type: 'string', default: '3' }, 'base-port': { type: 'string', default: '8080' } },
+})
+const nodes = wholeNumber('nodes', values['nodes'], 1, 15)
+const basePort = wholeNumber('base-port', values['base-port'], 1024, 65_000)
+const OWN = new Set(['nodes', 'base-port'])
+const passedOn = tokens.flatMap((token) =>
+  token.kind !== 'option' || OWN.has(token.name) ? [] : [token.value === undefined ? token.rawName : `${token.rawName}=${token.value}`],
+)
+
+const HOST = '127.0.0.1'
+const names = Array.from({ length: nodes }, (_, i) => `jackdaw-${i}`)
+const seeds = names.map((name, i) => `${name}=${HOST}:${basePort + 100 + i}`).join(',')
+const children = names.map(startNode)
+let ending = false
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    ending = true
+    for (const child of children) child.kill('SIGTERM')
+  })
+}
+await ready()
+
+function startNode(name: string, i: number): ChildProcess {
+  const flags = {
+    name,
+    seeds,
+    host: HOST,
+    'advertise-host': HOST,
+    'http-port': basePort + i,
+    'gossip-port': basePort + 100 + i,
+    'peer-port': basePort + 200 + i,
+    'admin-port': basePort + 300 + i,
+    'drain-ms': 500,
+    'stop-timeout-ms': 10_000,
+    'log-level': 'warn',
+  }
+  const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
+  const child = spawn(process.execPath, [new URL('../src/main.ts', import.meta.url).pathname, ...args, ...passedOn], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  child.on('exit', (code, signal) => {
+    console.error(`${name} ended (${signal ?? code})`)
+    if (!ending && children.every((other) => other.exitCode !== null || other.signalCode !== null)) process.exit(1)
+  })
+  return child
+}
+
+async function ready(): Promise<void> {
+  for (const i of names.keys()) {
+    while (!(await answers(basePort + 300 + i))) {
+      if (children[i]?.exitCode !== null) return
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+  console.log(`
+${nodes} nodes of one cache are ready. Try, in another terminal:
+
+  curl -d '{"abc-1":1,"abc-2":2,"xyz-1":"three","xyz-2":4}' http://${HOST}:${basePort}/set
+${names.map((_, i) => `  curl http://${HOST}:${basePort + i}/get/xyz-1`).join('\n')}
+  curl 'http://${HOST}:${basePort}/search?prefix=abc'
+  curl http://${HOST}:${basePort}/
+
+Metrics: http://${HOST}:${basePort + 300}/metrics. Ctrl-C ends all.`)
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://${HOST}:${port}/readyz`)).ok
+  } catch {
+    return false
+  }
+}
+
+function wholeNumber(flag: string, given: unknown, min: number, max: number): number {
+  const number = Number(given)
+  if (Number.isInteger(number) && number >= min && number <= max) return number
+  console.error(`--${flag} is a whole number from ${min} to ${max}, not ${String(given)}`)
+  process.exit(2)
+}

@@ -1,0 +1,53 @@
+/**
+ * `npm run render`: deploy.yaml is what `helm template jackdaw charts/jackdaw` says, so the two never part. `--check` writes nothing and fails if
+ * deploy.yaml is another text; without helm on the PATH it says so and succeeds, because only people who change the chart need helm.
+ */
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const target = `${root}/deploy.yaml`
+
+const HEADER = `# Made from charts/jackdaw by \`npm run render\`; change the chart, not this file.
+# It names no namespace: \`kubectl apply -n NAMESPACE -f deploy.yaml\` puts it where you like.
+`
+/** What the chart is rendered for: a version without one of its conditions would say less. */
+const KUBERNETES_VERSION = '1.36.0'
+
+function render(): string | null {
+  const helm = spawnSync('helm', ['template', 'jackdaw', 'charts/jackdaw', '--kube-version', KUBERNETES_VERSION], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  if (helm.error !== undefined) return null
+  if (helm.status !== 0) throw new Error(helm.stderr)
+  // Helm 4 leaves an empty line before each separator, Helm 3 does not.
+  return HEADER + helm.stdout.replaceAll('\n\n---', '\n---')
+}
+
+/** The chart's own lint and unit tests (charts/jackdaw/tests), the latter where helm-unittest is on the PATH. */
+function checkChart(): void {
+  for (const [command, ...args] of [
+    ['helm', 'lint', '--strict', 'charts/jackdaw'],
+    ['helm-unittest', '--strict', 'charts/jackdaw'],
+  ] as const) {
+    const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' })
+    if (result.error !== undefined) console.log(`${command} is not on the PATH: left out`)
+    else if (result.status !== 0) throw new Error(result.stdout + result.stderr)
+  }
+}
+
+const rendered = render()
+if (process.argv[2] !== '--check') {
+  if (rendered === null) throw new Error('helm is not on the PATH')
+  writeFileSync(target, rendered)
+} else if (rendered === null) {
+  console.log('helm is not on the PATH: the chart and deploy.yaml are not checked')
+} else {
+  checkChart()
+  if (rendered !== readFileSync(target, 'utf8')) {
+    console.error('deploy.yaml is not what the chart renders: npm run render')
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,14 @@
+/** The room's door. The only place that reads the environment of the process. */
+import { readMachine } from './machine.ts'
+import type { Options } from './option-table.ts'
+import { readOptions } from './options.ts'
+
+export { ConfigError } from './config-error.ts'
+export type { DiscoveryKind, LogLevel, Options } from './option-table.ts'
+export { helpText } from './options.ts'
+export type { Seed } from './value-type.ts'
+
+/** The options of this process; throws `ConfigError`. */
+export function processOptions(): Options {
+  return readOptions(process.argv.slice(2), process.env, readMachine())
+}

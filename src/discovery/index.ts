@@ -1,0 +1,8 @@
+/**
+ * The door of discovery: the interface, and the source that needs nobody.
+ *
+ * `kubernetes.ts` is left out on purpose: it brings the Kubernetes client with it, which costs tens of megabytes and a tenth of a second at
+ * start. Who wants it imports it when the configuration asks for it: `await import('./discovery/kubernetes.ts')`.
+ */
+export type { Candidate, Discovery, DiscoveryEvents, DiscoverySnapshot } from './discovery.ts'
+export { type Seed, StaticDiscovery, type StaticDiscoveryOptions } from './static.ts'

@@ -1,0 +1,96 @@
+/**
+ * JSON pairs: one JSON object of a request body as the keys and values to be set.
+ *
+ * Every value keeps the bytes it was sent with, less the white space around it; only strings are unescaped, so that other faces read the text
+ * itself, and `{"$base64":"..."}` stands for bytes that no JSON string can hold. A key that is named twice takes its last value, as JavaScript's
+ * own parser has it. Everything is checked before anything is answered: a body is taken whole or refused whole.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { Limits, SetRequest } from '../../cache/cache.ts'
+import { VALUE_JSON, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
+import { CacheError } from '../../lib/errors.ts'
+import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from './json-scanner.ts'
+
+/** Pairs in one body. Each costs a few hundred bytes while it is on its way, many times what the smallest takes on the wire. */
+export const MAX_PAIRS = 100_000
+
+const BASE64_NAME = Buffer.from('$base64')
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/** The pairs of `body`, each with `ttlMs`; keys and values may be views of it. Throws `CacheError` for what is not JSON or over a limit. */
+export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits): SetRequest[] {
+  if (!isUtf8(body)) throw new CacheError('BODY_INVALID', 'the body is not valid UTF-8')
+  const scanner = new JsonScanner(body)
+  const requests: SetRequest[] = []
+  const indexes = new Map<string, number>()
+  scanner.expect(OPEN_BRACE, 'the object of pairs')
+  if (!scanner.take(CLOSE_BRACE)) {
+    do {
+      const key = readKey(scanner, limits.maxKeyBytes)
+      scanner.expect(COLON, 'a colon')
+      const { value, kind } = readValue(scanner, body, key, limits.maxValueBytes)
+      const name = key.toString('latin1')
+      const index = indexes.get(name) ?? requests.length
+      if (index === MAX_PAIRS) throw new CacheError('BODY_TOO_LARGE', `the body has more than ${MAX_PAIRS} pairs`)
+      indexes.set(name, index)
+      requests[index] = { key, value, kind, ttlMs }
+    } while (scanner.take(COMMA))
+    scanner.expect(CLOSE_BRACE, 'the end of the object')
+  }
+  if (scanner.peek() !== -1) throw scanner.error('something follows the object')
+  return requests
+}
+
+function readKey(scanner: JsonScanner, maxKeyBytes: number): Buffer {
+  scanner.string('a key')
+  const key = scanner.text()
+  if (key.length === 0) throw new CacheError('KEY_INVALID', 'a key of the body is empty')
+  if (key.length > maxKeyBytes) {
+    throw new CacheError('KEY_INVALID', `a key of the body has ${key.length} bytes, over maxKeyBytes (${maxKeyBytes})`)
+  }
+  return key
+}
+
+function readValue(scanner: JsonScanner, body: Buffer, key: Buffer, maxValueBytes: number): { value: Buffer; kind: ValueKind } {
+  const first = scanner.peek()
+  const start = scanner.at
+  let value: Buffer
+  let kind: ValueKind = VALUE_STRING
+  if (first === QUOTE) {
+    scanner.string('a value')
+    value = scanner.text()
+  } else {
+    scanner.value(2)
+    const decoded = first === OPEN_BRACE ? decodeBase64(body, start, scanner.at) : null
+    if (decoded === null) kind = VALUE_JSON
+    value = decoded ?? body.subarray(start, scanner.at)
+  }
+  if (value.length > maxValueBytes) {
+    throw new CacheError(
+      'VALUE_TOO_LARGE',
+      `the value of ${JSON.stringify(key.toString())} has ${value.length} bytes, over maxValueBytes (${maxValueBytes})`,
+    )
+  }
+  return { value, kind }
+}
+
+/** The bytes that an object means which is exactly `{"$base64":"..."}`; `null` for all others. The object is known to be valid JSON. */
+function decodeBase64(body: Buffer, start: number, end: number): Buffer | null {
+  const scanner = new JsonScanner(body, start)
+  scanner.take(OPEN_BRACE)
+  if (scanner.peek() !== QUOTE) return null
+  scanner.string('a name')
+  if (!isBase64Name(scanner)) return null
+  scanner.take(COLON)
+  if (scanner.peek() !== QUOTE) return null
+  scanner.string('a value')
+  const text = scanner.text().toString('latin1')
+  if (!scanner.take(CLOSE_BRACE) || scanner.at !== end) return null
+  if (text.length % 4 !== 0 || !BASE64.test(text)) throw scanner.error('base64 of the standard alphabet with padding is missing')
+  return Buffer.from(text, 'base64')
+}
+
+/** Names that are longer than every way to escape the one are not looked at, whatever they hold. */
+function isBase64Name(scanner: JsonScanner): boolean {
+  return scanner.stringEnd - scanner.stringStart <= BASE64_NAME.length * 6 && scanner.text().equals(BASE64_NAME)
+}

@@ -1,0 +1,34 @@
+/**
+ * The page that a browser gets at `/`: what this is, and how to talk to it.
+ */
+export const LANDING_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Jackdaw</title>
+<style>
+body { max-width: 46rem; margin: 3rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color-scheme: light dark }
+pre { padding: .75rem 1rem; overflow-x: auto; border: 1px solid #8886; border-radius: .4rem }
+</style>
+</head>
+<body>
+<h1>Jackdaw</h1>
+<p>A replicated in-memory cache. Every member answers every key.</p>
+<h2>Set</h2>
+<pre>curl -d '{"abc-1":1,"abc-2":2,"xyz-1":"three"}' http://localhost:8080/set
+curl -d '{"session":{"user":7}}' 'http://localhost:8080/set?ttl=5m'</pre>
+<p>Any number of pairs, any JSON values. <code>ttl</code> is in seconds, or takes <code>ms</code>, <code>s</code>, <code>m</code>, <code>h</code>, <code>d</code>.</p>
+<h2>Get</h2>
+<pre>curl http://localhost:8080/get/abc-1
+curl -H 'Accept: text/plain' http://localhost:8080/get/xyz-1</pre>
+<h2>Search</h2>
+<pre>curl 'http://localhost:8080/search?prefix=abc'
+curl 'http://localhost:8080/search?suffix=-1'
+curl -i 'http://localhost:8080/search?values=true&amp;limit=100'</pre>
+<p>With <code>limit</code>, the <code>Link</code> header leads to the next page.</p>
+<h2>Everything</h2>
+<pre>curl http://localhost:8080/</pre>
+</body>
+</html>
+`

@@ -1,0 +1,63 @@
+/**
+ * The process: reads the options, starts one server, hands over and ends on SIGTERM. The only place that makes a system clock, and that exits.
+ *
+ * Exit codes: 0 after an orderly stop (the log says whether everything found an heir), or `--help`; 1 when a stop had to be cut short, another life
+ * of this name took over, or the start failed; 2 for options that cannot be.
+ */
+import packageJson from '../package.json' with { type: 'json' }
+import { ConfigError, helpText, type Options, processOptions } from './config/index.ts'
+import { SystemClock } from './lib/clock.ts'
+import { SystemRandom } from './lib/random.ts'
+import { createLogger } from './observability/index.ts'
+import { Server } from './server.ts'
+
+if (process.argv.includes('--help')) {
+  console.log(helpText())
+  process.exit(0)
+}
+await run(optionsOrExit())
+
+function optionsOrExit(): Options {
+  try {
+    return processOptions()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(`jackdaw: ${error.message}`)
+    process.exit(2)
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  const logger = createLogger(options.logLevel, options.name)
+  const clock = new SystemClock()
+  const superseded = (): void => {
+    logger.error({}, 'another member of this name is running: this one ends')
+    process.exit(1)
+  }
+  const server = await Server.start(options, {
+    clock,
+    random: new SystemRandom(),
+    logger,
+    version: packageJson.version,
+    observesProcess: true,
+    superseded,
+  }).catch((error: Error) => {
+    logger.error({ error: error.message }, 'cannot start')
+    process.exit(1)
+  })
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) {
+      logger.warn({}, 'asked to stop again: ending now')
+      process.exit(1)
+    }
+    stopping = true
+    clock.after(options.stopTimeoutMs, () => {
+      logger.error({ stopTimeoutMs: options.stopTimeoutMs }, 'the stop took too long: ending now')
+      process.exit(1)
+    })
+    server.stop().then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}

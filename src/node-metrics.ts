@@ -1,0 +1,142 @@
+/**
+ * The metrics of one node, as a table: each reads a plain number that a room counts anyway, when it is scraped. What is *not* in a number stands in its help.
+ */
+import type { HttpStats } from './gateway/http/index.ts'
+import type { Clock } from './lib/clock.ts'
+import type { NodeStats } from './node.ts'
+import type { Metrics, Sample } from './observability/index.ts'
+
+/** One look at the node serves all metrics of a scrape. */
+const FRESH_MS = 20
+
+export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeStats, http: () => HttpStats): void {
+  let stats = read()
+  let readMs = clock.now()
+  const node = (): NodeStats => {
+    if (clock.now() - readMs > FRESH_MS) {
+      stats = read()
+      readMs = clock.now()
+    }
+    return stats
+  }
+  const gauge = (name: string, help: string, read: (stats: NodeStats) => number): void =>
+    metrics.gauge(`jackdaw_${name}`, help, () => read(node()))
+  const counter = (name: string, help: string, read: (stats: NodeStats) => number): void =>
+    metrics.counter(`jackdaw_${name}`, help, () => read(node()))
+
+  gauge(
+    'entries',
+    'Entries held here, primaries and copies; tombstones apart, expired ones not yet swept included.',
+    ({ store }) => store.entries,
+  )
+  gauge('tombstones', 'Tombstones held here.', ({ store }) => store.tombstones)
+  gauge('memory_bytes', 'What the store holds, index included; buffers of connections and streams apart.', ({ store }) => store.bytes)
+  gauge('memory_limit_bytes', 'The store evicts to stay below this.', ({ store }) => store.maxBytes)
+  counter('evictions_total', 'Entries removed because the memory limit was reached.', ({ store }) => store.evictedTotal)
+  counter('expired_total', 'Entries removed because their time was over.', ({ store }) => store.expiredTotal)
+
+  metrics.gauge('jackdaw_members', 'Members by state as this one sees them, itself included.', () => memberSamples(node()), ['state'])
+  counter('member_changes_total', 'Changes of state or generation of other members.', (stats) => stats.memberChangesTotal)
+  counter('gossip_probes_total', 'Probes sent.', ({ membership }) => membership.probesTotal)
+  counter(
+    'gossip_probe_failures_total',
+    'Probes that nobody answered, directly or through others.',
+    ({ membership }) => membership.probeFailuresTotal,
+  )
+  counter('gossip_suspicions_total', 'Suspicions that began here or were heard.', ({ membership }) => membership.suspicionsTotal)
+  counter('gossip_refutations_total', 'Suspicions of this member that it refuted.', ({ membership }) => membership.refutationsTotal)
+  counter('gossip_packets_sent_total', 'Gossip packets sent.', ({ membership }) => membership.packetsSentTotal)
+  counter('gossip_packets_received_total', 'Gossip packets received and believed.', ({ membership }) => membership.packetsReceivedTotal)
+  counter(
+    'gossip_packets_refused_total',
+    'Gossip packets of other clusters or protocols, or malformed.',
+    ({ membership }) => membership.packetsRefusedTotal,
+  )
+  gauge('gossip_local_health', 'Lifeguard awareness: 0 is well.', ({ membership }) => membership.localHealth)
+
+  metrics.gauge('jackdaw_slots', 'Slots by what this member is to them.', () => slotSamples(node()), ['role'])
+  gauge(
+    'followings_incomplete',
+    'Slots that followers of this member do not hold completely yet, stand-ins included.',
+    ({ replication }) => replication.incompleteFollowings,
+  )
+  gauge(
+    'replication_backlog_bytes',
+    'Streamed or waiting, and not confirmed by the followers.',
+    ({ replication }) => replication.backlogBytes,
+  )
+  gauge(
+    'replication_lag_seconds',
+    'Age of the last confirmation of the slowest follower that has a backlog.',
+    ({ replication }) => replication.lagSeconds,
+  )
+  counter('bulk_bytes_total', 'Sent in snapshots of slots.', ({ replication }) => replication.bulkBytesTotal)
+  counter('bulk_entries_total', 'Entries sent in snapshots of slots.', ({ replication }) => replication.bulkEntriesTotal)
+  counter('slots_moved_total', 'Slots handed over to an heir that took them.', ({ replication }) => replication.movedTotal)
+  counter('slots_taken_back_total', 'Slots granted and taken back.', ({ replication }) => replication.takenBackTotal)
+  counter(
+    'slots_claimed_total',
+    'Slots taken over because their holder was gone or there was none.',
+    ({ replication }) => replication.claimedTotal,
+  )
+  counter('slots_lost_total', 'Claimed slots of which no copy was left.', ({ replication }) => replication.slotsLostTotal)
+  counter(
+    'slots_beaten_total',
+    'Slots given up because another member held them under a higher term.',
+    ({ replication }) => replication.beatenTotal,
+  )
+  counter('conflicts_total', 'Entries of another primary that lost to newer ones here.', ({ replication }) => replication.conflictsTotal)
+  gauge(
+    'handover_longest_pause_seconds',
+    'The longest that operations on a batch of slots waited for its heir.',
+    ({ replication }) => replication.longestPauseMs / 1000,
+  )
+
+  counter('gets_total', 'Reads asked of this member by its clients.', ({ cache }) => cache.getsTotal)
+  counter('hits_total', 'Of these, those that found a value.', ({ cache }) => cache.hitsTotal)
+  counter('sets_total', 'Writes asked of this member by its clients.', ({ cache }) => cache.setsTotal)
+  counter('deletes_total', 'Deletes asked of this member by its clients.', ({ cache }) => cache.deletesTotal)
+  counter('forwards_total', 'Requests sent to the member that serves the slot, repeats included.', ({ cache }) => cache.forwardedTotal)
+  counter('forward_retries_total', 'Requests sent again after a broken link.', ({ cache }) => cache.retriedTotal)
+  counter('forward_refusals_total', 'Requests of peers for slots that this member does not serve.', ({ cache }) => cache.refusedTotal)
+  counter('forward_timeouts_total', 'Requests that nobody could answer in time.', ({ cache }) => cache.timedOutTotal)
+  gauge('parked_requests', 'Requests that wait for somebody to serve their slot.', ({ cache }) => cache.parked)
+  counter('parked_requests_total', 'Requests that had to wait.', ({ cache }) => cache.parkedTotal)
+  counter('peer_calls_total', 'Calls to other members.', ({ calls }) => calls.sentTotal)
+  counter(
+    'peer_messages_total',
+    'Messages to other members on the request channel; one may carry many calls and answers.',
+    ({ calls }) => calls.messagesTotal,
+  )
+  gauge('leaving', '1 while this member hands over to stop.', ({ draining }) => (draining ? 1 : 0))
+
+  metrics.counter('jackdaw_http_requests_total', 'HTTP requests answered.', () => httpSamples(http()), ['route', 'status'])
+  metrics.counter(
+    'jackdaw_http_malformed_total',
+    'Input that was no HTTP request, or did not arrive whole in time.',
+    () => http().malformedTotal,
+  )
+  metrics.counter(
+    'jackdaw_http_broken_streams_total',
+    'Answers cut off after their first byte because the walk over the keys failed.',
+    () => http().brokenStreamsTotal,
+  )
+}
+
+function httpSamples({ requestsTotal }: HttpStats): Sample[] {
+  return Object.entries(requestsTotal).flatMap(([route, byStatus]) =>
+    Object.entries(byStatus).map(([status, value]) => ({ labels: { route, status }, value })),
+  )
+}
+
+function memberSamples({ membership }: NodeStats): Sample[] {
+  const { alive, suspect, dead, left } = membership
+  return Object.entries({ alive: alive + 1, suspect, dead, left }).map(([state, value]) => ({ labels: { state }, value }))
+}
+
+function slotSamples({ replication }: NodeStats): Sample[] {
+  const { primarySlots, parkedSlots, completeSlots, orphanSlots } = replication
+  return Object.entries({ primary: primarySlots, parked: parkedSlots, complete: completeSlots, orphan: orphanSlots }).map(
+    ([role, value]) => ({ labels: { role }, value }),
+  )
+}

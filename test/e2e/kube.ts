@@ -1,0 +1,92 @@
+/**
+ * kubectl in the namespace of the test, in the words that the scenarios use.
+ */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type CommandOptions, run } from './command.ts'
+
+export const NAMESPACE = 'jackdaw-e2e'
+const SELECTOR = 'app.kubernetes.io/name=jackdaw'
+const MANIFEST = fileURLToPath(new URL('../../deploy.yaml', import.meta.url))
+
+/** The strictest of Kubernetes' own rules for pods: the chart has to pass under them. */
+const PROFILE = 'pod-security.kubernetes.io/enforce=restricted'
+
+export class Kube {
+  readonly #manifest: string
+
+  constructor(image: string) {
+    this.#manifest = readFileSync(MANIFEST, 'utf8').replace('image: "jackdaw:dev"', `image: "${image}"`)
+  }
+
+  kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return run('kubectl', ['--namespace', NAMESPACE, ...args], options)
+  }
+
+  async makeNamespace(name: string): Promise<void> {
+    await run('kubectl', ['create', 'namespace', name])
+    await run('kubectl', ['label', 'namespace', name, PROFILE])
+  }
+
+  /** Removes it, if there is one, and waits until it is gone. */
+  async dropNamespace(name: string): Promise<void> {
+    await run('kubectl', ['delete', 'namespace', name, '--ignore-not-found', '--wait', '--timeout=120s'], { timeoutMs: 130_000 })
+  }
+
+  async apply(): Promise<void> {
+    await this.kubectl(['apply', '--filename', '-'], { input: this.#manifest })
+  }
+
+  /** Removes what `apply` made, and waits for the pods to go. */
+  async remove(): Promise<void> {
+    await this.kubectl(['delete', '--wait', '--filename', '-'], { input: this.#manifest, timeoutMs: 90_000 })
+    await this.kubectl(['wait', '--for=delete', 'pod', '--selector', SELECTOR, '--timeout=90s'], { timeoutMs: 95_000 })
+  }
+
+  /** Resolves once every pod is of the newest revision and ready. */
+  async settled(seconds: number): Promise<void> {
+    await this.kubectl(['rollout', 'status', 'statefulset/jackdaw', `--timeout=${seconds}s`], { timeoutMs: (seconds + 5) * 1000 })
+  }
+
+  async pods(): Promise<readonly string[]> {
+    const names = await this.kubectl(['get', 'pods', '--selector', SELECTOR, '--output', 'name'])
+    return names
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((name) => name.replace('pod/', ''))
+  }
+
+  async uid(pod: string): Promise<string> {
+    return (await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.metadata.uid}'])).trim()
+  }
+
+  async restarts(pod: string): Promise<number> {
+    return Number(await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.status.containerStatuses[0].restartCount}']))
+  }
+
+  /** What the admin port of a pod says about itself, as Prometheus text. */
+  metrics(pod: string): Promise<string> {
+    const script = `fetch('http://127.0.0.1:9090/metrics').then(async (answer) => process.stdout.write(await answer.text()))`
+    return this.kubectl(['exec', pod, '--', 'node', '--eval', script])
+  }
+
+  /** All that helps to understand a failure. Never rejects. */
+  async diagnosis(): Promise<string> {
+    const attempt = (args: readonly string[]) => this.kubectl(args).catch((error: unknown) => String(error))
+    const parts = [
+      await attempt(['get', 'pods,endpointslices', '--output', 'wide']),
+      await attempt(['get', 'events', '--sort-by=.lastTimestamp']),
+    ]
+    for (const pod of await this.pods().catch(() => [])) {
+      parts.push(`--- ${pod}`, await attempt(['logs', pod, '--tail=60']), await attempt(['logs', pod, '--previous', '--tail=30']))
+    }
+    return parts.join('\n')
+  }
+}
+
+/** The sum of a metric's samples whose labels contain `labels`; `null` when there is none. */
+export function metricOf(metrics: string, name: string, labels: string = ''): number | null {
+  const samples = metrics.split('\n').filter((line) => new RegExp(`^${name}[{ ]`).test(line) && line.includes(labels))
+  return samples.length === 0 ? null : samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}

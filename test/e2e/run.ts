@@ -1,0 +1,102 @@
+/**
+ * `npm run test:e2e`: the product on a real Kubernetes, through its ingress. Needs KUBECONFIG, the image in the nodes, and kubectl, helm and fortio
+ * on the PATH; settings.ts has what else can be said.
+ *
+ * The scenarios run in order on one installation, in a namespace of their own which is removed at the end. The first ones lay the ground: if one
+ * of those fails, nothing else is tried. The last line is `N passed, N failed`.
+ */
+import { run, runWords } from './command.ts'
+import { IngressClient } from './ingress-client.ts'
+import { Kube, NAMESPACE } from './kube.ts'
+import { Report } from './report.ts'
+import type { Context, Scenario } from './scenario.ts'
+import { apiAway } from './scenarios/api-away.ts'
+import { podDeleted } from './scenarios/delete-pod.ts'
+import { applied, installedByHelm } from './scenarios/install.ts'
+import { keysWritten } from './scenarios/keys.ts'
+import { podKilled } from './scenarios/kill-pod.ts'
+import { rolledOnOneKey, rolledOnTheList } from './scenarios/roll.ts'
+import { scaled } from './scenarios/scale.ts'
+import { readSettings, type Settings } from './settings.ts'
+
+const SCENARIOS: readonly Scenario[] = [
+  applied,
+  installedByHelm,
+  keysWritten,
+  rolledOnOneKey,
+  podDeleted,
+  podKilled,
+  scaled,
+  apiAway,
+  rolledOnTheList,
+]
+const CONNECTIONS = 12
+const READ_TIMEOUT_MS = 10_000
+
+async function main(settings: Settings): Promise<void> {
+  const kube = new Kube(settings.image)
+  const report = new Report()
+  let passed = 0
+  let failed = 0
+  try {
+    await requireTools(settings)
+    for (const scenario of SCENARIOS.filter(({ name, foundation }) => foundation || name.includes(settings.only))) {
+      const reason = scenario.leftOut?.(settings) ?? null
+      if (reason !== null) {
+        console.log(`LEFT OUT  ${scenario.name}\n      ${reason}`)
+        continue
+      }
+      if (await attempt(scenario, settings, kube, report)) passed++
+      else failed++
+      if (failed > 0 && scenario.foundation) break
+    }
+    await kube.dropNamespace(NAMESPACE)
+  } catch (error) {
+    console.log(`FAIL  the test itself\n${(error as Error).stack}`)
+    failed++
+  }
+  report.print()
+  if (settings.reportPath !== null) report.write(settings.reportPath)
+  console.log(`${passed} passed, ${failed} failed`)
+  // What a scenario out of time left running is not waited for.
+  process.exit(failed === 0 ? 0 : 1)
+}
+
+async function requireTools(settings: Settings): Promise<void> {
+  await run('kubectl', ['version'])
+  await run('helm', ['version'])
+  await runWords(`${settings.loadPrefix} fortio`, ['version'])
+}
+
+async function attempt(scenario: Scenario, settings: Settings, kube: Kube, report: Report): Promise<boolean> {
+  console.log(`      ${scenario.name} ...`)
+  const startedAt = performance.now()
+  const client = new IngressClient(settings.ingressUrl, CONNECTIONS, READ_TIMEOUT_MS)
+  const signal = AbortSignal.timeout(scenario.timeoutMs)
+  const context: Context = {
+    settings,
+    kube,
+    client,
+    signal,
+    note: (what, value) => report.note(what, value),
+    loaded: (result) => report.loaded(result),
+  }
+  const tooLate = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error(`not done after ${scenario.timeoutMs} ms`)))
+  })
+  const error = await Promise.race([scenario.run(context), tooLate]).then(
+    () => null,
+    (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason))),
+  )
+  client.close()
+  const seconds = Math.round((performance.now() - startedAt) / 1000)
+  report.scenario(scenario.name, seconds, error?.message ?? null)
+  if (error === null) {
+    console.log(`ok    ${scenario.name}  (${seconds} s)`)
+    return true
+  }
+  console.log(`FAIL  ${scenario.name}  (${seconds} s)\n${error.stack}\n${await kube.diagnosis()}`)
+  return false
+}
+
+await main(readSettings(process.env))

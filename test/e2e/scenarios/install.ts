@@ -1,0 +1,65 @@
+/**
+ * From nothing to three pods that answer, by the manifest and by the chart.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { run } from '../command.ts'
+import { NAMESPACE } from '../kube.ts'
+import type { Context, Scenario } from '../scenario.ts'
+
+const READY_WITHIN_MS = 60_000
+/** Between readiness and the ingress sending traffic. */
+const INGRESS_WITHIN_MS = 20_000
+const CHART = fileURLToPath(new URL('../../../charts/jackdaw', import.meta.url))
+const HELM_NAMESPACE = 'jackdaw-e2e-helm'
+
+/** Applies deploy.yaml, and returns the milliseconds until all pods were ready. The ingress answers when it returns. */
+export async function install({ kube, client }: Context): Promise<number> {
+  const startedAt = performance.now()
+  await kube.apply()
+  await kube.settled(90)
+  const readyMs = performance.now() - startedAt
+  const giveUpAt = performance.now() + INGRESS_WITHIN_MS
+  for (;;) {
+    const { status, body } = await client.get('')
+    if (status === 200) return readyMs
+    if (performance.now() > giveUpAt) throw new Error(`the ingress answers ${status} ${body.slice(0, 200)}`)
+    await sleep(250)
+  }
+}
+
+export const applied: Scenario = {
+  name: 'kubectl apply gives three ready pods within a minute, and the ingress answers',
+  timeoutMs: 300_000,
+  foundation: true,
+  async run(context) {
+    const { kube, note } = context
+    await kube.dropNamespace(NAMESPACE)
+    await kube.makeNamespace(NAMESPACE)
+    const readyMs = await install(context)
+    note('seconds from apply to three ready pods', (readyMs / 1000).toFixed(1))
+    const pods = await kube.pods()
+    if (pods.length !== 3) throw new Error(`there are ${pods.length} pods: ${pods.join(', ')}`)
+    if (readyMs > READY_WITHIN_MS) throw new Error(`it took ${readyMs} ms`)
+  },
+}
+
+export const installedByHelm: Scenario = {
+  name: 'helm install gives three ready pods in a namespace of their own, and uninstall leaves nothing',
+  timeoutMs: 240_000,
+  async run({ kube, settings: { image } }) {
+    await kube.dropNamespace(HELM_NAMESPACE)
+    await kube.makeNamespace(HELM_NAMESPACE)
+    const [repository = '', tag = 'latest'] = image.split(/:(?=[^/]*$)/)
+    const values = [`image.repository=${repository}`, `image.tag=${tag}`, 'ingress.enabled=false'].flatMap((value) => ['--set', value])
+    const where = ['--namespace', HELM_NAMESPACE]
+    await run('helm', ['install', 'jackdaw', CHART, ...where, ...values, '--wait', '--timeout', '90s'], { timeoutMs: 100_000 })
+    await run('helm', ['uninstall', 'jackdaw', ...where, '--wait', '--timeout', '90s'], { timeoutMs: 100_000 })
+    await run('kubectl', ['wait', ...where, '--for=delete', 'pod', '--all', '--timeout=90s'], { timeoutMs: 100_000 })
+    const kinds = 'statefulsets,services,endpointslices,poddisruptionbudgets,roles,rolebindings,ingresses,persistentvolumeclaims'
+    const left = await run('kubectl', ['get', kinds, ...where, '--output', 'name'])
+    if (left.trim() !== '') throw new Error(`uninstall left ${left}`)
+    await kube.dropNamespace(HELM_NAMESPACE)
+  },
+}

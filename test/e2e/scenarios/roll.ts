@@ -1,0 +1,68 @@
+/**
+ * A rolling update under load: every pod is replaced, nobody notices.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CheckingOptions, whileChecking } from '../checking-client.ts'
+import { load, requirePerfect } from '../fortio.ts'
+import { keyAt, requireKeys } from '../key-set.ts'
+import type { Context, Scenario } from '../scenario.ts'
+import { install } from './install.ts'
+
+/** fortio is under way before the roll begins, and has to outlive it. */
+const HEAD_START_MS = 5_000
+/** One of about 100 characters. */
+const LOADED_KEY = keyAt(100)
+const UNBOUNDED = 1_000_000
+const ROLL_TIMEOUT_MS = 420_000
+
+export const rolledOnOneKey: Scenario = {
+  name: 'a rolling update under load on one key fails no request and loses no key',
+  timeoutMs: ROLL_TIMEOUT_MS,
+  async run(context) {
+    await rollUnderLoad(context, 'GET /get/{key}', `get/${LOADED_KEY}`, { maxKeys: UNBOUNDED, listed: null })
+    context.note('keys checked after the roll', await requireKeys(context.client, 'after the roll'))
+  },
+}
+
+export const rolledOnTheList: Scenario = {
+  name: 'a rolling update under load on the list of some twenty pairs fails no request and loses no pair',
+  timeoutMs: ROLL_TIMEOUT_MS,
+  async run(context) {
+    await context.kube.remove()
+    await install(context)
+    const listed = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`pair-${i}`, i % 3 === 0 ? i : `value ${i}`]))
+    const { status, body } = await context.client.set(listed)
+    if (status !== 200) throw new Error(`POST /set: ${status} ${body}`)
+    await rollUnderLoad(context, 'GET /', '', { maxKeys: 8, listed })
+  },
+}
+
+async function rollUnderLoad(context: Context, what: string, path: string, options: CheckingOptions): Promise<void> {
+  const { kube, settings, signal, note, loaded } = context
+  const seconds = settings.rollSeconds
+  const before = await uids(context)
+  const startedAt = performance.now()
+  const judged = load(settings, what, path, seconds, signal).then((result) => {
+    loaded(result)
+    return result
+  })
+  // It is awaited below; until then, its failure is not an unhandled one.
+  judged.catch(() => undefined)
+  const checked = await whileChecking(settings.ingressUrl, options, async () => {
+    await Promise.race([sleep(HEAD_START_MS), judged])
+    await kube.kubectl(['rollout', 'restart', 'statefulset/jackdaw'])
+    await kube.settled(seconds + 60)
+    note(`seconds of the roll under ${what}`, ((performance.now() - startedAt - HEAD_START_MS) / 1000).toFixed(1))
+    const rolledMs = performance.now() - startedAt
+    await judged
+    if (rolledMs > seconds * 1000) throw new Error(`the roll took longer than the load: ${rolledMs} ms`)
+  })
+  note(`checked beside it under ${what}`, `${checked.writes} writes and ${checked.reads} reads of ${checked.keys} keys`)
+  requirePerfect(await judged, seconds)
+  const stayed = (await uids(context)).filter((uid) => before.includes(uid))
+  if (stayed.length > 0) throw new Error(`${stayed.length} pods were not replaced`)
+}
+
+async function uids({ kube }: Context): Promise<readonly string[]> {
+  return Promise.all((await kube.pods()).map((pod) => kube.uid(pod)))
+}
