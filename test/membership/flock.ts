@@ -28,6 +28,8 @@ export interface Hatching {
   readonly clusterId?: string
   /** Names of hosts; all of the flock's by default. */
   readonly seeds?: readonly string[]
+  /** False: the test starts it. */
+  readonly started?: boolean
   /** Where it runs; by default a host of its own name. */
   readonly host?: string
 }
@@ -77,7 +79,7 @@ export class Flock {
     const bird: Bird = { name, clock, host, swim, told }
     this.birds.set(name, bird)
     swim.setSeeds((rest.seeds ?? [...this.birds.keys()]).map((seed) => `${seed}:${PORT}`))
-    swim.start()
+    if (rest.started ?? true) swim.start()
     return bird
   }
 

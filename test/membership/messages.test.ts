@@ -84,10 +84,12 @@ test('one that is convicted is told so once, directly', () => {
 test('one that pings while it is held dead hears so with its ack, and comes back with a higher incarnation', () => {
   const { flock, bird, puppet } = scene()
   flock.clock.runUntilTrue(() => bird.swim.member('p-0')?.state === 'dead', 4_000, 'dead')
-  flock.clock.advance(2_000)
-  puppet.packets.length = 0
-  puppet.say(bird, { type: 'ping', sequence: 1, target: own(bird), source: puppet.record })
-  flock.clock.advance(5)
+  // As gossip the news is soon told often enough.
+  for (let sequence = 0; sequence < 12; sequence++) {
+    puppet.packets.length = 0
+    puppet.say(bird, { type: 'ping', sequence, target: own(bird), source: puppet.record })
+    flock.clock.advance(5)
+  }
   assert.is(puppet.heard('ack').length, 1)
   assert.ok(puppet.heard('member').some(({ record: told }) => told.name === 'p-0' && told.state === 'dead'))
   puppet.tell(bird, puppet.record)
@@ -261,6 +263,55 @@ test('a relay passes the ack on, or sends a nack when none comes in time', () =>
     assert.equal(puppet.heard('ack'), answers ? [{ type: 'ack', sequence: 99, from: { name: 't-0', generation: 500 } }] : [])
     assert.equal(puppet.heard('nack'), answers ? [] : [{ type: 'nack', sequence: 99 }])
   }
+})
+
+test('changes that come fast are gossiped in a round every 20 ms, the last one too', () => {
+  const { flock, bird, puppet } = scene()
+  puppet.ackPings(bird)
+  flock.clock.advance(3_000)
+  puppet.packets.length = 0
+  for (let i = 0; i < 50; i++) {
+    bird.swim.updateMeta({ zone: `zone-${i}` })
+    flock.clock.advance(2)
+  }
+  flock.clock.advance(25)
+  const count = puppet.packets.length
+  assert.ok(count >= 5 && count <= 10, `${count} packets for 50 changes in 100 ms`)
+  assert.ok(puppet.heard('member').some(({ record: told }) => told.meta.zone === 'zone-49'))
+})
+
+test('what was changed before the start is told from the start', () => {
+  const flock = new Flock(1)
+  const bird = flock.hatch('a-0', { seeds: [], started: false })
+  bird.swim.updateMeta({ tableVersion: 1 })
+  bird.swim.updateMeta({ tableVersion: 2 })
+  bird.swim.start()
+  flock.clock.advance(100)
+  assert.is(own(bird).meta.tableVersion, 2)
+})
+
+test('a second farewell does not begin afresh', () => {
+  const { flock, bird } = scene()
+  let done = 0
+  bird.swim.leave(400, () => done++)
+  const { incarnation } = own(bird)
+  flock.clock.advance(200)
+  bird.swim.leave(400, () => done++)
+  flock.clock.advance(220)
+  assert.is(done, 2)
+  assert.is(own(bird).incarnation, incarnation)
+})
+
+test('closed by what it told, a member reads the rest of the packet no more', () => {
+  const { flock, bird, puppet } = scene()
+  bird.told.push = (line: string): number => {
+    bird.swim.close()
+    return Array.prototype.push.call(bird.told, line)
+  }
+  const before = bird.told.length
+  puppet.say(bird, { type: 'member', record: record({ name: 'b-0' }) }, { type: 'member', record: record({ name: 'b-1' }) })
+  flock.clock.advance(5)
+  assert.is(bird.told.length, before + 1)
 })
 
 test('a refutation is no change for the product, a new address is', () => {

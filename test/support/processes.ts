@@ -1,0 +1,122 @@
+/**
+ * Real processes on loopback: starts members as `npm start` would, on ports that were free a moment ago, and ends what is left.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const HOST = '127.0.0.1'
+/** `http`, `gossip`, `peer` and `admin` of one member. */
+const PORTS_EACH = 4
+
+export interface Process {
+  readonly name: string
+  readonly url: string
+  readonly adminUrl: string
+  readonly child: ChildProcess
+}
+
+export class Processes {
+  readonly members = new Map<string, Process>()
+  readonly #ports = new Map<string, readonly number[]>()
+  readonly #names: readonly string[]
+  readonly #children: ChildProcess[] = []
+
+  constructor(names: readonly string[]) {
+    this.#names = names
+  }
+
+  async startAll(): Promise<void> {
+    const ports = await freePorts(this.#names.length * PORTS_EACH)
+    for (const [i, name] of this.#names.entries()) this.#ports.set(name, ports.slice(i * PORTS_EACH, (i + 1) * PORTS_EACH))
+    for (const name of this.#names) this.start(name)
+    for (const name of this.#names) await this.ready(name)
+  }
+
+  /** A new life of a name, at its ports. */
+  start(name: string): Process {
+    const [http, gossip, peer, admin] = this.#ports.get(name) as [number, number, number, number]
+    const seeds = this.#names.map((other) => `${other}=${HOST}:${(this.#ports.get(other) as readonly number[])[1]}`).join(',')
+    const flags = {
+      name,
+      seeds,
+      host: HOST,
+      'advertise-host': HOST,
+      'http-port': http,
+      'gossip-port': gossip,
+      'peer-port': peer,
+      'admin-port': admin,
+      'drain-ms': 500,
+      'stop-timeout-ms': 15_000,
+      'log-level': 'warn',
+    }
+    const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)], { stdio: ['ignore', 'inherit', 'inherit'] })
+    this.#children.push(child)
+    const member = { name, url: `http://${HOST}:${http}`, adminUrl: `http://${HOST}:${admin}`, child }
+    this.members.set(name, member)
+    return member
+  }
+
+  async ready(name: string): Promise<void> {
+    const { adminUrl } = this.members.get(name) as Process
+    await until(async () => (await fetch(`${adminUrl}/readyz`)).ok, 30_000, `${name} to be ready`)
+  }
+
+  /** Sends a signal, forgets the member, and answers its exit code (`null` when the signal ended it). */
+  async end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const { child } = this.members.get(name) as Process
+    const exit = once(child, 'exit') as Promise<[number | null]>
+    child.kill(signal)
+    const [code] = await exit
+    this.members.delete(name)
+    return code
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const exit = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exit
+    }
+  }
+}
+
+/** Polls until `done` answers true; a rejection counts as not yet. */
+export async function until(done: () => Promise<boolean>, limitMs: number, what: string): Promise<void> {
+  const deadline = Date.now() + limitMs
+  for (;;) {
+    if (await done().catch(() => false)) return
+    if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+export async function setPairs(url: string, pairs: Record<string, unknown>): Promise<void> {
+  const response = await fetch(`${url}/set`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(pairs) })
+  if (response.status !== 200) throw new Error(`POST /set: ${response.status} ${await response.text()}`)
+  await response.arrayBuffer()
+}
+
+/** The value, or `undefined` for a miss. */
+export async function getValue(url: string, key: string): Promise<unknown> {
+  const response = await fetch(`${url}/get/${encodeURIComponent(key)}`)
+  const body = await response.text()
+  if (response.status === 404) return undefined
+  if (response.status !== 200) throw new Error(`GET /get/${key}: ${response.status} ${body}`)
+  return JSON.parse(body)
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, HOST)
+      await once(server, 'listening')
+      return server
+    }),
+  )
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
