@@ -5,10 +5,11 @@
  * the sender never reads more of the store in one turn than one message. A job is done when all of it has been acknowledged, and fails when the
  * link breaks: whoever ordered it decides whether to order it again.
  */
-import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
 import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
+import { PROTOCOL_MAX, PROTOCOL_MIN } from '../lib/protocol.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { compareStamps, type Stamp } from '../lib/version.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
@@ -18,6 +19,7 @@ const MESSAGE_BYTES = 256 * 1024
 const WINDOW_BYTES = 1024 * 1024
 /** slot, last, entries. */
 const RUN_HEADER_BYTES = 2 + 1 + 4
+const ENTRY_LENGTH_BYTES = 4
 
 export interface BulkJob {
   readonly slot: number
@@ -110,7 +112,7 @@ export class BulkSender {
     const number = this.#nextNumber++
     const finished: BulkJob[] = []
     this.#writer.reset()
-    this.#writer.u32(number)
+    this.#writer.u8(PROTOCOL_MIN).u8(PROTOCOL_MAX).u32(number)
     while (this.#jobs.length > finished.length && this.#writer.length < MESSAGE_BYTES) {
       const job = this.#jobs[finished.length] as BulkJob
       if (this.#run(job)) finished.push(job)
@@ -131,7 +133,9 @@ export class BulkSender {
     let entries = 0
     this.#token = this.#store.scanSlot(job.slot, this.#token, (entry) => {
       if (compareStamps(entry, job.since) >= 0) {
+        const start = this.#writer.u32(0).length
         encodeEntry(this.#writer, entry)
+        this.#writer.patchU32(start - ENTRY_LENGTH_BYTES, this.#writer.length - start)
         entries++
       }
       return this.#writer.length < MESSAGE_BYTES
@@ -147,13 +151,20 @@ export class BulkSender {
 /** Reads one bulk message: calls `apply` for each entry and returns the number to acknowledge. Throws `MalformedError`. */
 export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) => void): number {
   const reader = new ByteReader(message)
+  const min = reader.u8()
+  const max = reader.u8()
+  if (max < PROTOCOL_MIN || min > PROTOCOL_MAX) throw new MalformedError(`a snapshot of protocol ${min} to ${max}`)
   const number = reader.u32()
   const entry = new Entry()
   while (reader.remaining > 0) {
     const slot = reader.u16() % SLOT_COUNT
     reader.u8()
     const entries = reader.u32()
-    for (let i = 0; i < entries; i++) apply(decodeEntry(reader, entry), slot)
+    for (let i = 0; i < entries; i++) {
+      const length = reader.u32()
+      const start = reader.skip(length)
+      apply(decodeEntry(new ByteReader(message, start, start + length), entry), slot)
+    }
   }
   return number
 }

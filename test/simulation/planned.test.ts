@@ -1,6 +1,7 @@
 /**
  * Planned moves: rolling update, scaling, an API server that is away. Nothing may fail, nothing may be lost, no slot may have two executors.
  */
+// deadline: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { cluster } from '../support/cluster.ts'

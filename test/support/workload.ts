@@ -1,6 +1,6 @@
 /**
  * Clients with a memory: each owns one key, writes 1, 2, 3, ... to it through whichever member it pleases, reads it back through others, and knows
- * what it was promised. Beside them, at every event of the run, the rules about who may execute are checked for the slots of these keys.
+ * what it was promised. With every write goes a key that is written once and never again, so that a frame that got lost stays lost. Beside them, at every event of the run, the rules about who may execute are checked for the slots of these keys.
  */
 import { slotOf } from '../../src/lib/slot.ts'
 import { type Cluster, get, type Life, set } from './cluster.ts'
@@ -39,6 +39,8 @@ export class Workload {
   #under = 0
   /** When false, a read may be older than what was confirmed: a crash may have taken the last writes. */
   exact = true
+  /** Keys written once and confirmed. */
+  readonly #once: string[] = []
 
   constructor(cluster: Cluster, options: WorkloadOptions) {
     this.#cluster = cluster
@@ -77,6 +79,14 @@ export class Workload {
         })
       }
     }
+    for (const [i, key] of this.#once.entries()) {
+      const lives = [...this.#cluster.lives.values()]
+      open++
+      get(lives[i % lives.length] as Life, key, (_error, value) => {
+        open--
+        if (value !== key) missing++
+      })
+    }
     this.#cluster.runUntil(() => open === 0, 10_000, 'all keys to be read')
     return missing
   }
@@ -85,11 +95,21 @@ export class Workload {
     if (this.#stopped) return
     const number = ++client.sent
     this.writes++
+    this.#writeOnce(`once-${client.key}-${number}`, client)
     this.#ask('write', client, (life, done) => {
       set(life, client.key, String(number), (error) => {
         if (error === null) client.confirmed = number
         done(error === null ? null : error.code)
         this.#later(() => this.#read(client))
+      })
+    })
+  }
+
+  #writeOnce(key: string, client: Client): void {
+    this.#ask('write', client, (life, done) => {
+      set(life, key, key, (error) => {
+        if (error === null) this.#once.push(key)
+        done(error === null ? null : error.code)
       })
     })
   }
