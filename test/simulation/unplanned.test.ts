@@ -122,6 +122,21 @@ test('of two members the survivor serves, weakly, and then yields nothing to an 
   run.close()
 })
 
+test('of a flock that starts divided, no side claims what nobody held while the others may still speak', () => {
+  const run = cluster({ nodes: 4, seed: 35 })
+  const hosts = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4']
+  const apart = (from: string, to: string): boolean => hosts.indexOf(from) < 2 !== hosts.indexOf(to) < 2
+  for (const from of hosts) for (const to of hosts) if (apart(from, to)) run.network.cut(from, to)
+  run.startAll()
+  run.clock.advance(20_000)
+  for (const { node } of run.lives.values()) assert.is(node.stats().replication.primarySlots, 0)
+  run.network.joinAll()
+  run.untilReady()
+  run.untilAgreed()
+  for (const { node } of run.lives.values()) assert.is(node.stats().replication.beatenTotal, 0)
+  run.close()
+})
+
 test('a flock that lost every member at once starts empty and serves', () => {
   const run = cluster({ nodes: 3, seed: 41 })
   run.startAll()
