@@ -56,7 +56,13 @@ async function run(options: Options): Promise<void> {
       logger.error({ stopTimeoutMs: options.stopTimeoutMs }, 'the stop took too long: ending now')
       process.exit(1)
     })
-    server.stop().then(() => process.exit(0))
+    server.stop().then(
+      () => process.exit(0),
+      (error: Error) => {
+        logger.error({ error: error.message }, 'the stop failed')
+        process.exit(1)
+      },
+    )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

@@ -86,6 +86,11 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     ({ replication }) => replication.beatenTotal,
   )
   counter('conflicts_total', 'Entries of another primary that lost to newer ones here.', ({ replication }) => replication.conflictsTotal)
+  counter(
+    'replica_refusals_total',
+    'Entries that a copy here could not take because the memory limit is reached and nothing may be evicted.',
+    ({ replication }) => replication.refusedTotal,
+  )
   gauge(
     'handover_longest_pause_seconds',
     'The longest that operations on a batch of slots waited for its heir.',

@@ -67,6 +67,7 @@ const SWEEP_MS = 100
 const SWEEP_STEPS = 500
 /** A life that nobody has heard of for so long is taken to be over. */
 const UNHEARD_MS = 10_000
+const MAX_UNHEARD = 1000
 /** Before the deadline of a stop at which a node gives up waiting for an heir. */
 const GIVE_UP_MS = 5_000
 const HAND_OVER_LOOK_MS = 20
@@ -373,6 +374,7 @@ export class Node {
     const id = `${name} ${generation}`
     const since = this.#unheardSinceMs.get(id)
     if (since === undefined) {
+      if (this.#unheardSinceMs.size >= MAX_UNHEARD) this.#unheardSinceMs.clear()
       this.#unheardSinceMs.set(id, this.#clock.now())
       return false
     }

@@ -8,6 +8,8 @@ import type { Term } from '../placement/index.ts'
 export interface Authority {
   executes(slot: number): boolean
   isPrimary(slot: number): boolean
+  /** True while nothing held here may be served. */
+  readonly fenced: boolean
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */
   route(slot: number): 'here' | string | null
   term(slot: number): Term | null

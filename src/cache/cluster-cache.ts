@@ -15,6 +15,9 @@ import { OPERATION_DELETE, OPERATION_GET, OPERATION_SET } from './messages.ts'
 import { Operations } from './operations.ts'
 import { Scatter } from './scatter.ts'
 
+/** Ten years. */
+const MAX_TTL_MS = 10 * 365 * 24 * 3600 * 1000
+
 export interface ClusterCacheOptions {
   readonly clock: Clock
   readonly hybrid: HybridClock
@@ -169,8 +172,11 @@ export class ClusterCache implements Cache {
     return null
   }
 
-  #checkSet({ key, value }: SetRequest): CacheError | null {
+  #checkSet({ key, value, ttlMs }: SetRequest): CacheError | null {
     const { maxValueBytes } = this.limits
+    if (ttlMs !== null && !(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
+      return new CacheError('TTL_INVALID', `the time to live is above 0 and at most ${MAX_TTL_MS} ms`)
+    }
     if (value.length > maxValueBytes)
       return new CacheError('VALUE_TOO_LARGE', `the value has ${value.length} bytes, over the limit of ${maxValueBytes}`)
     return this.#checkKey(key.length)

@@ -24,6 +24,7 @@ import {
   encodeError,
   encodeOperation,
   KIND_OPERATION,
+  OPERATION_GET,
   type Operation,
 } from './messages.ts'
 import { type Operations, type Outcome, operationRow } from './operations.ts'
@@ -44,6 +45,8 @@ interface Pending {
   /** Asked for by a peer: it is run here or refused, never passed on. */
   readonly local: boolean
   readonly done: OperationDone
+  /** A write was sent and its answer lost: it may have been executed. */
+  uncertain: boolean
 }
 
 export interface ForwarderStats {
@@ -85,7 +88,7 @@ export class Forwarder {
   /** Runs an operation wherever its slot is served. `done` is called inside this call when that is here. */
   run(operation: Operation, slot: number, done: OperationDone): void {
     const repeatable = operationRow(operation.code)?.repeatable ?? false
-    this.#attempt({ operation, slot, repeatable, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false, done })
+    this.#attempt({ operation, slot, repeatable, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false, done, uncertain: false })
   }
 
   /** Routes may have changed: whatever waits looks again. */
@@ -137,10 +140,11 @@ export class Forwarder {
       return
     }
     this.#forwardedTotal++
-    this.#calls.call(name, KIND_OPERATION, encodeOperation(pending.operation), leftMs, (failure, body) => {
+    this.#calls.call(name, KIND_OPERATION, encodeOperation(pending.operation, leftMs), leftMs, (failure, body) => {
       if (body !== null) this.#answered(pending, body)
       else if (failure === 'unreachable' || failure === 'busy' || pending.repeatable) {
         this.#retriedTotal++
+        pending.uncertain ||= failure === 'lost' && pending.operation.code !== OPERATION_GET
         this.#park(pending)
       } else {
         pending.done(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered`), null)
@@ -189,22 +193,24 @@ export class Forwarder {
     })
   }
 
-  #timedOut({ done }: Pending): void {
+  #timedOut({ done, uncertain }: Pending): void {
     this.#timedOutTotal++
-    done(new CacheError('TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`), null)
+    if (uncertain) done(new CacheError('OUTCOME_UNKNOWN', `no answer within ${this.#timeoutMs} ms; the write may have been executed`), null)
+    else done(new CacheError('TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`), null)
   }
 
   /** A peer's request. It is run if this member executes the slot, waits while that is in doubt, and is refused with what is known otherwise. */
   #serve(body: Buffer, respond: (answer: Buffer) => void): void {
-    const operation = decodeOperation(body)
+    const { operation, patienceMs } = decodeOperation(body)
     const slot = slotOf(operation.key)
-    const deadlineMs = this.#clock.now() + this.#timeoutMs / 2
+    const deadlineMs = this.#clock.now() + Math.min(patienceMs, this.#timeoutMs) / 2
     this.#attempt({
       operation,
       slot,
       repeatable: true,
       deadlineMs,
       local: true,
+      uncertain: false,
       done: (error, outcome) => {
         if (outcome !== null && outcome.error === null) respond(encodeOutcome(outcome))
         else if (outcome?.error) respond(encodeError(outcome.error, 'the memory limit is reached and nothing may be evicted'))

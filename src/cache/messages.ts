@@ -27,22 +27,26 @@ export interface Operation {
   readonly ttlMs: number | null
 }
 
-export function encodeOperation(operation: Operation): Buffer {
-  const writer = new ByteWriter(32 + operation.key.length + operation.value.length)
+/** `patienceMs`: how long the asker will wait; after that the operation is not to be begun. */
+export function encodeOperation(operation: Operation, patienceMs: number): Buffer {
+  const writer = new ByteWriter(40 + operation.key.length + operation.value.length)
   writer
     .u8(operation.code)
     .u8(operation.kind)
     .f64(operation.ttlMs ?? -1)
+    .u32(Math.max(0, patienceMs))
   return writer.block(operation.key).block(operation.value).toBuffer()
 }
 
 /** The key and value are views of `body`. */
-export function decodeOperation(body: Buffer): Operation {
+export function decodeOperation(body: Buffer): { readonly operation: Operation; readonly patienceMs: number } {
   const reader = new ByteReader(body)
   const code = reader.u8()
   const kind = reader.u8() === VALUE_JSON ? VALUE_JSON : VALUE_STRING
   const ttlMs = reader.f64()
-  return { code, kind, ttlMs: ttlMs < 0 ? null : ttlMs, key: reader.block(), value: reader.block() }
+  const patienceMs = reader.u32()
+  const operation: Operation = { code, kind, ttlMs: ttlMs < 0 ? null : ttlMs, key: reader.block(), value: reader.block() }
+  return { operation, patienceMs }
 }
 
 /** First byte of an answer to an operation or a scan. */

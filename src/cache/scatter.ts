@@ -32,6 +32,8 @@ const MAX_STEPS = 2000
 const MAX_PAGE_ENTRIES = 512
 const MAX_PAGE_BYTES = 256 * 1024
 const RETRY_MS = 10
+/** Some routes change with time alone. */
+const REPLAN_MS = 50
 
 /** Who answers for which part of the key space, as of one version of the routes. */
 interface Plan {
@@ -48,6 +50,8 @@ export class Scatter {
   readonly #store: Store
   readonly #timeoutMs: number
   #plan: Plan | null = null
+  #unplannedFor = -1
+  #unplannedMs = 0
 
   constructor(clock: Clock, hybrid: HybridClock, calls: CacheCalls, authority: Authority, store: Store, timeoutMs: number) {
     this.#clock = clock
@@ -63,11 +67,15 @@ export class Scatter {
     return new Walk(this, this.#clock, query, this.#timeoutMs)
   }
 
-  /** `null` while some slot has no holder, or a holder's table has not arrived. Kept until routes change. */
+  /** `null` while some slot has no holder, or a holder's table has not arrived. Kept until routes change; a `null` for a moment only. */
   plan(): Plan | null {
     const { routeVersion, primaryVersion } = this.#authority
     if (this.#plan?.routeVersion === routeVersion) return this.#plan
+    const nowMs = this.#clock.now()
+    if (this.#unplannedFor === routeVersion && nowMs - this.#unplannedMs < REPLAN_MS) return null
     this.#plan = null
+    this.#unplannedFor = routeVersion
+    this.#unplannedMs = nowMs
     const versions = new Map<string | null, number>()
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const route = this.#authority.route(slot)
@@ -87,7 +95,8 @@ export class Scatter {
   /** One member's part of a page; `null` when the plan no longer holds. */
   fetch(name: string | null, request: ScanRequest, done: (page: PartialPage | null) => void): void {
     if (name === null) {
-      done(this.#page(request))
+      // In a turn of its own: a walk that finds little must not hold this one.
+      this.#clock.soon(() => done(this.#page(request)))
       return
     }
     this.#calls.call(name, KIND_SCAN, encodeScan(request), this.#timeoutMs, (_failure, body) => {
@@ -105,7 +114,7 @@ export class Scatter {
   }
 
   #page({ primaryVersion, prefix, suffix, after, values }: ScanRequest): PartialPage | null {
-    if (primaryVersion !== this.#authority.primaryVersion) return null
+    if (primaryVersion !== this.#authority.primaryVersion || this.#authority.fenced) return null
     const entries: Entry[] = []
     let bytes = 0
     const lookedTo = this.#store.search({ prefix, suffix, after }, this.#hybrid.physicalMs(), MAX_STEPS, (found, slot) => {

@@ -189,7 +189,7 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     lower: 'long keys are refused',
   },
   maxValueBytes: {
-    type: { kind: 'size', min: 1, max: 128 * MIB },
+    type: { kind: 'size', min: 1, max: 32 * MIB },
     fallback: MIB,
     doc: 'Largest value.',
     higher: 'larger values are accepted; each holds the line for longer',

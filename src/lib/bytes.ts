@@ -41,7 +41,7 @@ export class ByteWriter {
   #length = 0
 
   constructor(capacity: number = INITIAL_CAPACITY) {
-    this.#buffer = Buffer.allocUnsafe(capacity)
+    this.#buffer = Buffer.allocUnsafe(Math.max(capacity, 16))
   }
 
   get length(): number {

@@ -54,6 +54,11 @@ export class View {
     return member !== undefined && !member.leaving
   }
 
+  /** Absent, and not merely believed to be. */
+  isKnownGone(name: string): boolean {
+    return !this.#present.has(name) && this.#knownGone.has(name)
+  }
+
   isLeaving(name: string): boolean {
     return this.#present.get(name)?.leaving === true
   }
@@ -67,7 +72,7 @@ export class View {
   }
 
   hasSeat(slot: number, name: string): boolean {
-    return this.ring.rank(slot, name) < this.replicas + 1
+    return this.ring.rank(slot, name) < this.seatCount
   }
 
   seats(slot: number): string[] {

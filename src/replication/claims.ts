@@ -38,6 +38,7 @@ const QUERY_TIMEOUT_MS = 1_000
 /** A living member that cannot be asked for so long is left out; the claim is weak then. */
 const MAX_ROUND_MS = 10_000
 const PULL_TIMEOUT_MS = 10_000
+const RETRY_MS = 100
 
 export interface ClaimEvents {
   /** May anything be claimed yet? Not before one push/pull, unless this member is the only known name. */
@@ -173,7 +174,7 @@ export class Claims {
         round.waiting.delete(name)
         this.#advance(clock.now())
       } else {
-        this.#retry = clock.after(100, () => {
+        this.#retry = clock.after(RETRY_MS, () => {
           if (this.#round === round && round.waiting.has(name)) this.#askOne(round, name)
         })
       }
@@ -209,6 +210,7 @@ export class Claims {
     this.#findOrphans(nowMs)
     const sight = present.sight()
     const unaccounted = this.#events.unaccounted()
+    // A slot that others believe to be ours is an orphan to nobody else: whoever has the better copy would never claim it, so we pull from them.
     const strong = new SlotSet()
     const weak = new SlotSet()
     const waits = { unaccounted: 0, few: 0, better: 0 }
@@ -218,13 +220,18 @@ export class Claims {
       const unheld = table.term(slot) === null
       if (unheld && unaccounted.length > 0 && waitedMs < SILENT_MS) waits.unaccounted++
       else if (!unheld && sight === 'few' && waitedMs < FEW_WAIT_MS) waits.few++
-      else if (this.#best(round, slot) !== me) waits.better++
+      else if (!this.#isOurs(table.term(slot)) && this.#best(round, slot) !== me) waits.better++
       else if ((unheld ? unaccounted.length > 0 : sight !== 'most') || round.silent) weak.add(slot)
       else strong.add(slot)
     }
     if (waits.unaccounted + waits.few > 0) logger.debug({ ...waits, unaccounted }, 'slots without a holder have to wait')
     this.#claim(round, strong, true)
     this.#claim(round, weak, false)
+  }
+
+  #isOurs(term: Term | null): boolean {
+    const { name, generation } = this.#context.self()
+    return term?.name === name && term.generation === generation
   }
 
   /** Whose copy is best, by what the members said of themselves. */
@@ -258,7 +265,7 @@ export class Claims {
 
   #claim(round: Round, slots: SlotSet, strong: boolean): void {
     if (slots.size === 0) return
-    const { table, calls } = this.#context
+    const { table, calls, clock, view } = this.#context
     const pulls = new Map<string, { slots: SlotSet; since: Stamp }>()
     const lost = new SlotSet()
     for (const slot of slots) {
@@ -285,13 +292,23 @@ export class Claims {
     const finish = (): void => {
       if (open === 0) this.#take(slots, lost, strong)
     }
+    const untilMs = clock.now() + PULL_TIMEOUT_MS
     for (const [name, { slots: wanted, since }] of pulls) {
       const writer = new ByteWriter(64).u48(since.ms).u16(since.counter)
       wanted.encode(writer)
-      calls.call(name, KIND_PULL, writer.toBuffer(), PULL_TIMEOUT_MS, () => {
-        open--
-        finish()
-      })
+      const body = writer.toBuffer()
+      const pull = (): void => {
+        calls.call(name, KIND_PULL, body, PULL_TIMEOUT_MS, (failure, answer) => {
+          const delivered = failure === null && answer !== null && new ByteReader(answer).u8() === 1
+          if (!delivered && clock.now() < untilMs && view().generationOf(name) !== undefined) {
+            clock.after(RETRY_MS, pull)
+            return
+          }
+          open--
+          finish()
+        })
+      }
+      pull()
     }
     if (pulls.size === 0) finish()
   }

@@ -9,7 +9,7 @@ import type { Entry } from '../lib/entry.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
 import { ZERO_STAMP } from '../lib/version.ts'
-import type { Term } from '../placement/index.ts'
+import { sameTerm, type Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
 import type { Context } from './context.ts'
 import type { SlotCheck } from './frames.ts'
@@ -19,9 +19,6 @@ import { addToGroup, PRIMARY } from './slot-table.ts'
 
 /** Before a new follower is checked: a grant that is on its way to it from the earlier primary may make it complete for nothing. */
 const SETTLE_MS = 300
-/** Checks in one frame: each costs six times two bytes. */
-const MAX_CHECKS = SLOT_COUNT
-
 const NOBODY: readonly Outgoing[] = []
 
 export class Followers {
@@ -117,8 +114,13 @@ export class Followers {
     this.#seatsCompleteSinceMs[slot] = -1
   }
 
+  /** This member has just taken slots under `term` and written nothing under it: who follows from now on misses nothing of it. */
+  took(term: Term): void {
+    this.#reconcile(term)
+  }
+
   tick(nowMs: number): void {
-    if (this.#dirty) this.#reconcile()
+    if (this.#dirty) this.#reconcile(null)
     for (const outgoing of this.#outgoing.values()) if (outgoing.isOpen && outgoing.incomplete > 0) this.#lead(outgoing, nowMs)
   }
 
@@ -134,7 +136,7 @@ export class Followers {
     }
   }
 
-  #reconcile(): void {
+  #reconcile(fresh: Term | null): void {
     this.#dirty = false
     const { table } = this.#context
     const view = this.#context.view()
@@ -177,7 +179,7 @@ export class Followers {
           outgoing.setState(slot, FOLLOWING)
           outgoing.markControl(slot)
         }
-        outgoing.write((frames) => frames.follow(term, slots))
+        outgoing.write((frames) => frames.follow(term, slots, sameTerm(term, fresh)))
       }
     }
   }
@@ -191,13 +193,7 @@ export class Followers {
       if (table.role(slot) !== PRIMARY || !outgoing.controlConfirmed(slot)) continue
       if (state === FOLLOWING) {
         if (nowMs - (outgoing.sinceMs[slot] as number) < SETTLE_MS || !this.#shouldHoldCopy(slot, outgoing, nowMs)) continue
-        const term = table.term(slot) as Term
-        let list = checks.get(term)
-        if (list === undefined) {
-          list = []
-          checks.set(term, list)
-        }
-        if (list.length < MAX_CHECKS) list.push({ slot, ...store.slotDigest(slot) })
+        addCheck(checks, table.term(slot) as Term, { slot, ...store.slotDigest(slot) })
       } else if (state === CHECKING) {
         this.#fill(outgoing, slot)
       } else {
@@ -217,11 +213,13 @@ export class Followers {
     const bulk = this.bulk(outgoing.peer)
     if (bulk === undefined || !bulk.isOpen) return
     outgoing.setState(slot, FILLING)
+    const begunMs = outgoing.sinceMs[slot]
     bulk.send({
       slot,
       since: ZERO_STAMP,
       done: (delivered) => {
-        if (outgoing.state(slot) !== FILLING) return
+        // Another fill may have begun since: this one says nothing about it.
+        if (outgoing.state(slot) !== FILLING || outgoing.sinceMs[slot] !== begunMs) return
         if (delivered) this.#snapshotApplied(outgoing, slot)
         else outgoing.setState(slot, FOLLOWING)
       },
@@ -239,14 +237,15 @@ export class Followers {
     this.#context.clock.soon(() => {
       const slots = this.#filled.get(outgoing) ?? []
       this.#filled.delete(outgoing)
-      const terms = new Map<Term, SlotSet>()
+      const { table, store } = this.#context
+      const terms = new Map<Term, SlotCheck[]>()
       for (const filled of slots) {
-        if (this.#context.table.role(filled) !== PRIMARY || outgoing.state(filled) !== FILLING) continue
+        if (table.role(filled) !== PRIMARY || outgoing.state(filled) !== FILLING) continue
         outgoing.setState(filled, FILLED)
         outgoing.markControl(filled)
-        addToGroup(terms, this.#context.table.term(filled) as Term, filled)
+        addCheck(terms, table.term(filled) as Term, { slot: filled, ...store.slotDigest(filled) })
       }
-      for (const [term, set] of terms) outgoing.write((frames) => frames.complete(term, set))
+      for (const [term, checks] of terms) outgoing.write((frames) => frames.complete(term, checks))
     })
   }
 
@@ -265,4 +264,10 @@ export class Followers {
       if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
     return true
   }
+}
+
+function addCheck(checks: Map<Term, SlotCheck[]>, term: Term, check: SlotCheck): void {
+  const list = checks.get(term)
+  if (list === undefined) checks.set(term, [check])
+  else list.push(check)
 }

@@ -47,8 +47,13 @@ export class FrameWriter {
     this.#end(at)
   }
 
-  follow(term: Term, slots: SlotSet): void {
-    this.#termAndSlots(FRAME_FOLLOW, term, slots)
+  /** `fresh`: nothing has been written under this term yet, so who is complete up to it stays so. */
+  follow(term: Term, slots: SlotSet, fresh: boolean): void {
+    const at = this.#begin(FRAME_FOLLOW)
+    encodeTerm(this.#writer, term)
+    this.#writer.u8(fresh ? 1 : 0)
+    slots.encode(this.#writer)
+    this.#end(at)
   }
 
   unfollow(slots: SlotSet): void {
@@ -58,15 +63,11 @@ export class FrameWriter {
   }
 
   check(term: Term, checks: readonly SlotCheck[]): void {
-    const at = this.#begin(FRAME_CHECK)
-    encodeTerm(this.#writer, term)
-    this.#writer.u16(checks.length)
-    for (const { slot, high, low } of checks) this.#writer.u16(slot).u32(high).u32(low)
-    this.#end(at)
+    this.#termAndChecks(FRAME_CHECK, term, checks)
   }
 
-  complete(term: Term, slots: SlotSet): void {
-    this.#termAndSlots(FRAME_COMPLETE, term, slots)
+  complete(term: Term, checks: readonly SlotCheck[]): void {
+    this.#termAndChecks(FRAME_COMPLETE, term, checks)
   }
 
   grant(number: number, term: Term, slots: SlotSet): void {
@@ -88,10 +89,11 @@ export class FrameWriter {
     this.#writer.reset()
   }
 
-  #termAndSlots(type: number, term: Term, slots: SlotSet): void {
+  #termAndChecks(type: number, term: Term, checks: readonly SlotCheck[]): void {
     const at = this.#begin(type)
     encodeTerm(this.#writer, term)
-    slots.encode(this.#writer)
+    this.#writer.u16(checks.length)
+    for (const { slot, high, low } of checks) this.#writer.u16(slot).u32(high).u32(low)
     this.#end(at)
   }
 

@@ -9,6 +9,7 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
@@ -23,6 +24,8 @@ const CALL_TIMEOUT_MS = 1000
 const RETURN_WAIT_MS = 5000
 /** A heir with more than this still to confirm would make the pause long. */
 const MAX_OFFER_BACKLOG_BYTES = 256 * 1024
+/** A member that leaves cannot wait for a quieter moment. */
+const MAX_LEAVING_BACKLOG_BYTES = 16 * 1024 * 1024
 const MAX_REMEMBERED_REQUESTS = 1000
 
 interface Grant {
@@ -94,11 +97,22 @@ export class HandOver {
   }
 
   /** Moves slots that this member holds to a new term of its own, leading its followers along: take-back, or a weak term made strong. */
-  renew(slots: SlotSet): void {
+  renew(slots: SlotSet, strong: boolean): void {
     const self = this.#context.self()
-    const term: Term = { ...this.#context.hybrid.next(), ...self, strong: true }
+    const term: Term = { ...this.#stampAbove(slots), ...self, strong }
     this.#followers.grant(0, term, slots)
     for (const slot of slots) this.#context.table.take(slot, term)
+    this.#followers.markDirty()
+  }
+
+  /** Above the terms that the slots have now, even where one came from a clock that runs far ahead: else nobody would follow the new one. */
+  #stampAbove(slots: SlotSet): Stamp {
+    let highest: Stamp = ZERO_STAMP
+    for (const slot of slots) {
+      const term = this.#context.table.term(slot)
+      if (term !== null && compareStamps(term, highest) > 0) highest = term
+    }
+    return this.#context.hybrid.nextAbove(highest)
   }
 
   /** Who should have the slot instead of this member, right now. */
@@ -118,7 +132,8 @@ export class HandOver {
     if (generation === undefined) return
     const peer = { name: heir, generation }
     const outgoing = this.#followers.outgoing(peer)
-    if (outgoing === undefined || outgoing.backlogBytes > MAX_OFFER_BACKLOG_BYTES) return
+    if (outgoing === undefined || outgoing.backlogBytes > (this.#context.leaving() ? MAX_LEAVING_BACKLOG_BYTES : MAX_OFFER_BACKLOG_BYTES))
+      return
     this.#offered.add(heir)
     this.#context.calls.call(heir, KIND_OFFER, encodeSlots(slots), CALL_TIMEOUT_MS, (failure, body) => {
       this.#offered.delete(heir)
@@ -130,13 +145,21 @@ export class HandOver {
   }
 
   #grant(heir: PeerIdentity, number: number, accepted: SlotSet): void {
-    const { clock, hybrid, table, logger } = this.#context
+    const { clock, table, logger, view } = this.#context
     const nowMs = clock.now()
-    if (!this.#context.view().isPresent(heir.name, heir.generation)) return
-    const slots = new SlotSet()
-    for (const slot of accepted) if (table.isPrimary(slot) && this.#followers.inSync(heir.name, slot, nowMs)) slots.add(slot)
+    if (!view().isPresent(heir.name, heir.generation) || !view().isAvailable(heir.name)) return
+    // A grant passes the mark on: it must not make strong what was claimed weakly. The weak ones have a batch of their own when no strong are left.
+    const strongSlots = new SlotSet()
+    const weakSlots = new SlotSet()
+    for (const slot of accepted) {
+      if (!table.isPrimary(slot) || !this.#followers.inSync(heir.name, slot, nowMs)) continue
+      if (table.term(slot)?.strong === true) strongSlots.add(slot)
+      else weakSlots.add(slot)
+    }
+    const strong = strongSlots.size > 0
+    const slots = strong ? strongSlots : weakSlots
     if (slots.size === 0) return
-    const term: Term = { ...hybrid.next(), ...heir, strong: true }
+    const term: Term = { ...this.#stampAbove(slots), ...heir, strong }
     for (const slot of slots) table.park(slot, term)
     this.#followers.grant(number, term, slots)
     this.#grants.push({ number, heir, term, slots, sentMs: nowMs, asking: false })
@@ -173,7 +196,7 @@ export class HandOver {
       if (slots.size === 0) return
       this.takenBackTotal += slots.size
       logger.warn({ heir: grant.heir.name, slots: slots.size }, 'took slots back: the heir did not take them')
-      this.renew(slots)
+      this.renew(slots, grant.term.strong)
     })
   }
 

@@ -29,10 +29,10 @@ import type { PeerIdentity, PeerLink } from './peers.ts'
 export interface FollowEvents {
   entry(entry: Entry): void
   dropped(entry: Entry): void
-  follow(session: Incoming, term: Term, slots: SlotSet): void
+  follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void
   unfollow(session: Incoming, slots: SlotSet): void
   check(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
-  complete(session: Incoming, term: Term, slots: SlotSet): void
+  complete(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
   grant(session: Incoming, number: number, term: Term, slots: SlotSet): void
   /** Frames of this session were given up: what it covered is incomplete. */
   gap(session: Incoming): void
@@ -104,7 +104,13 @@ export class Incoming {
       if (last === this.#applied) this.#position = stamp
     } else if (sequence === this.#applied + 1) {
       this.#applied = sequence
-      this.#frames(reader)
+      try {
+        this.#frames(reader)
+      } catch (error) {
+        // Some of its frames are lost to us, and asking for it again would bring the same bytes.
+        this.#events.gap(this)
+        throw error
+      }
       this.#position = stamp
     } else if (sequence > this.#applied) {
       throw new MalformedError(`message ${sequence} after ${this.#applied}`)
@@ -145,23 +151,20 @@ export class Incoming {
         this.#events.dropped(this.#entry.setKey(body.buffer, start, start + length))
         break
       }
-      case FRAME_FOLLOW:
-        this.#events.follow(this, decodeTerm(body), SlotSet.decode(body))
+      case FRAME_FOLLOW: {
+        const term = decodeTerm(body)
+        const fresh = body.u8() === 1
+        this.#events.follow(this, term, SlotSet.decode(body), fresh)
         break
+      }
       case FRAME_UNFOLLOW:
         this.#events.unfollow(this, SlotSet.decode(body))
         break
-      case FRAME_CHECK: {
-        const term = decodeTerm(body)
-        const count = body.u16()
-        if (count > SLOT_COUNT) throw new MalformedError(`${count} checks`)
-        const checks: SlotCheck[] = []
-        for (let i = 0; i < count; i++) checks.push({ slot: body.u16() % SLOT_COUNT, high: body.u32(), low: body.u32() })
-        this.#events.check(this, term, checks)
+      case FRAME_CHECK:
+        this.#events.check(this, decodeTerm(body), decodeChecks(body))
         break
-      }
       case FRAME_COMPLETE:
-        this.#events.complete(this, decodeTerm(body), SlotSet.decode(body))
+        this.#events.complete(this, decodeTerm(body), decodeChecks(body))
         break
       case FRAME_GRANT:
         this.#events.grant(this, body.u32(), decodeTerm(body), SlotSet.decode(body))
@@ -171,4 +174,12 @@ export class Incoming {
         break
     }
   }
+}
+
+function decodeChecks(body: ByteReader): SlotCheck[] {
+  const count = body.u16()
+  if (count > SLOT_COUNT) throw new MalformedError(`${count} checks`)
+  const checks: SlotCheck[] = []
+  for (let i = 0; i < count; i++) checks.push({ slot: body.u16() % SLOT_COUNT, high: body.u32(), low: body.u32() })
+  return checks
 }

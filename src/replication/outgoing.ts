@@ -136,7 +136,9 @@ export class Outgoing {
     else this.#pump()
   }
 
+  /** Says that this member lives, and how far its clock is; what was gathered goes first, because the stamp vouches for it. */
   beat(): void {
+    this.flush()
     if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.current()))
   }
 

@@ -9,6 +9,7 @@ export interface PeerIdentity {
 export interface PeerLink {
   readonly peer: PeerIdentity
   send(message: Buffer): void
+  /** Gives the link up: its handlers' `closed` follows in a later turn. */
   close(): void
 }
 

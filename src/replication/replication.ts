@@ -54,6 +54,8 @@ const FENCE_MS = 500
 /** A surplus copy goes when all seats have been complete for so long. */
 const SURPLUS_WAIT_MS = 10_000
 const STRENGTHEN_MS = 10_000
+/** A copy that was complete so lately may send back what its primary lacks: less than tombstones live, or deleted keys would return. */
+const SEND_BACK_MS = 10 * 60 * 1000
 /** Changes of completeness are published at most this often; changes of primaries at the end of the turn. */
 const PUBLISH_MS = 200
 /** A table that gossip says is newer than ours: time for the pushed copy to arrive before it is fetched. */
@@ -93,6 +95,7 @@ export interface ReplicationStats {
   readonly slotsLostTotal: number
   readonly beatenTotal: number
   readonly conflictsTotal: number
+  readonly refusedTotal: number
 }
 
 /** What is known of a peer's table. */
@@ -120,6 +123,8 @@ export class Replication {
   readonly #coveredUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
   /** By slot: when it became complete by a grant whose heir has not been heard to stream it yet. */
   readonly #grantedMs = new Float64Array(SLOT_COUNT)
+  /** By slot: when this member last held it, or a complete copy of it, in ms of the clock, to the second; 0 for never. */
+  readonly #lastCompleteMs = new Float64Array(SLOT_COUNT)
   readonly #followEvents: FollowEvents
   #view = new View({ ringNames: [], present: [], knownGone: [], replicas: 0 })
   #leaving = false
@@ -139,6 +144,7 @@ export class Replication {
   #slotsLostTotal = 0
   #beatenTotal = 0
   #conflictsTotal = 0
+  #refusedTotal = 0
 
   constructor(options: ReplicationOptions) {
     this.#options = options
@@ -147,7 +153,10 @@ export class Replication {
     this.#table = new SlotTable({
       isGone,
       routesChanged: () => this.#routesSoon(),
-      publicationChanged: (primaries) => this.#publishSoon(primaries ? 0 : PUBLISH_MS),
+      publicationChanged: (primaries) => {
+        this.#publishSoon(primaries ? 0 : PUBLISH_MS)
+        this.#statusChanged()
+      },
       beaten: (slot, by) => this.#stepDown(slot, by),
     })
     this.#context = {
@@ -185,6 +194,11 @@ export class Replication {
   /** May this member execute an operation on the slot now? */
   executes(slot: number): boolean {
     return this.#table.isPrimary(slot) && !this.#isFenced()
+  }
+
+  /** It stood still and has not heard yet what happened meanwhile: nothing it holds may be served. */
+  get fenced(): boolean {
+    return this.#isFenced()
   }
 
   route(slot: number): Route {
@@ -293,8 +307,10 @@ export class Replication {
   /** Has everything been given away that can be? True too when there is nobody to give it to. */
   handedOver(): boolean {
     if (this.#table.primaries + this.#table.parked === 0) return true
-    for (const member of this.#view.present()) if (this.#view.isAvailable(member.name)) return this.#view.replicas === 0
-    return true
+    if (this.#view.replicas === 0) return true
+    const self = this.#options.self().name
+    // Whoever is leaving too, or left, takes nothing; one that crashed, or is taken for dead, may be back before our time is over.
+    return this.#view.ring.names.every((name) => name === self || this.#view.isLeaving(name) || this.#view.isKnownGone(name))
   }
 
   /** Are all own seats complete at this moment? */
@@ -377,6 +393,7 @@ export class Replication {
       slotsLostTotal: this.#slotsLostTotal,
       beatenTotal: this.#beatenTotal,
       conflictsTotal: this.#conflictsTotal,
+      refusedTotal: this.#refusedTotal,
     }
   }
 
@@ -432,15 +449,12 @@ export class Replication {
       dropped: (entry) => {
         this.#context.store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
       },
-      follow: (session, term, slots) => this.#follow(session, term, slots),
+      follow: (session, term, slots, fresh) => this.#follow(session, term, slots, fresh),
       unfollow: (session, slots) => {
         for (const slot of slots) if (this.#coveredBy[slot] === session) this.#uncover(slot)
       },
       check: (session, term, checks) => this.#check(session, term, checks),
-      complete: (session, term, slots) => {
-        for (const slot of slots) if (this.#covers(session, term, slot)) this.#table.markComplete(slot, term)
-        session.statusChanged()
-      },
+      complete: (session, term, checks) => this.#filled(session, term, checks),
       grant: (session, number, term, slots) => this.#granted(session, number, term, slots),
       gap: (session) => {
         for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#coveredBy[slot] === session) this.#uncover(slot)
@@ -454,14 +468,22 @@ export class Replication {
     this.#context.hybrid.observe(entry)
     const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs())
     this.#table.received(slot)
-    if (this.#table.role(slot) !== PRIMARY) return
-    if (outcome === 'applied') this.#followers.append(entry, slot)
-    else if (outcome === 'stale') this.#conflictsTotal++
+    const role = this.#table.role(slot)
+    if (role === PRIMARY || role === PARKED) {
+      if (outcome === 'applied') this.#followers.append(entry, slot)
+      else if (outcome === 'stale') this.#conflictsTotal++
+    } else if (outcome === 'full') {
+      // The copy lacks what it could not take: it must be no heir.
+      this.#refusedTotal++
+      this.#table.markPartial(slot)
+    }
   }
 
-  #follow(session: Incoming, term: Term, slots: SlotSet): void {
+  #follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void {
     const higher = new Map<Term, SlotSet>()
     for (const slot of slots) {
+      // A copy that a grant left complete has missed what the heir wrote before it began to stream the slot here.
+      if (!fresh && this.#table.role(slot) === NONE && !this.#covers(session, term, slot)) this.#table.markPartial(slot)
       if (this.#cover(session, term, slot)) continue
       const known = this.#table.term(slot)
       if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
@@ -497,6 +519,20 @@ export class Replication {
     session.statusChanged()
   }
 
+  /** The snapshot is applied. What this copy has beyond it, from an earlier life of the slot, goes to the primary: it may be the only one. */
+  #filled(session: Incoming, term: Term, checks: readonly SlotCheck[]): void {
+    const nowMs = this.#options.clock.now()
+    for (const { slot, high, low } of checks) {
+      if (!this.#covers(session, term, slot)) continue
+      const digest = this.#context.store.slotDigest(slot)
+      const differs = digest.high !== high || digest.low !== low
+      const lastCompleteMs = this.#lastCompleteMs[slot] as number
+      if (differs && lastCompleteMs > 0 && nowMs - lastCompleteMs < SEND_BACK_MS) this.#push(slot, term)
+      this.#table.markComplete(slot, term)
+    }
+    session.statusChanged()
+  }
+
   /** A grant read in order keeps a follower complete, and makes the heir primary if it still wants to be. */
   #granted(session: Incoming, number: number, term: Term, slots: SlotSet): void {
     const self = this.#options.self()
@@ -527,8 +563,7 @@ export class Replication {
     }
     if (taken !== null && taken.size > 0) {
       this.#options.logger.info({ from: session.peer.name, slots: taken.size }, 'took over slots')
-      this.#followers.markDirty()
-      this.#followers.tick(nowMs)
+      this.#followers.took(term)
     }
     this.#statusChanged()
   }
@@ -565,6 +600,7 @@ export class Replication {
     const self = this.#options.self().name
     let changed = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (this.#table.isComplete(slot)) this.#lastCompleteMs[slot] = nowMs
       if (this.#table.role(slot) !== NONE || !this.#table.hasCopy(slot)) continue
       const term = this.#table.term(slot)
       if (term === null || this.#options.isGone(term.name, term.generation)) continue
@@ -661,7 +697,7 @@ export class Replication {
     const weak = new SlotSet()
     for (let slot = 0; slot < SLOT_COUNT; slot++)
       if (this.#table.isPrimary(slot) && this.#table.term(slot)?.strong === false) weak.add(slot)
-    if (weak.size > 0) this.#handOver.renew(weak)
+    if (weak.size > 0) this.#handOver.renew(weak, true)
   }
 
   #isFenced(): boolean {
@@ -732,7 +768,10 @@ export class Replication {
     for (const [term, slots] of primaries) {
       primary.addAll(slots)
       for (const slot of slots) {
-        if (this.#table.role(slot) === PARKED) this.#handOver.taken(slot, term)
+        if (this.#table.role(slot) === PARKED) {
+          this.#handOver.taken(slot, term)
+          this.#grantedMs[slot] = this.#options.clock.now()
+        }
         this.#table.adopt(slot, term)
       }
     }
@@ -767,7 +806,6 @@ function guarded(link: PeerLink, logger: Logger, handlers: PeerLinkHandlers): Pe
         if (!(error instanceof MalformedError)) throw error
         logger.warn({ peer: link.peer.name, why: error.message }, 'a peer sent a frame that cannot be read')
         link.close()
-        handlers.closed('malformed')
       }
     },
     closed: (reason) => handlers.closed(reason),

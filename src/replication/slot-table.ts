@@ -129,16 +129,13 @@ export class SlotTable {
     this.#setRole(slot, CLAIMING)
   }
 
-  abandonClaim(slot: number): void {
-    if (this.#roles[slot] === CLAIMING) this.#setRole(slot, NONE)
-  }
-
   /** This member takes the slot under its own `term`, which must be the highest known. */
   take(slot: number, term: Term): void {
     this.#terms[slot] = term
     this.#completeUnder[slot] = term
     this.#hasCopy[slot] = 1
-    this.#setRole(slot, PRIMARY)
+    if (this.#roles[slot] === PRIMARY) this.#primariesChanged()
+    else this.#setRole(slot, PRIMARY)
   }
 
   /** The slot is granted to the holder of `term`: operations wait, the copy stays complete. */
@@ -184,10 +181,14 @@ export class SlotTable {
     if (role === PARKED) this.#parked++
     if (before === PRIMARY || role === PRIMARY) {
       this.#primaries += role === PRIMARY ? 1 : -1
-      this.#primaryVersion++
-      this.#events.publicationChanged(true)
+      this.#primariesChanged()
     }
     this.#events.routesChanged()
+  }
+
+  #primariesChanged(): void {
+    this.#primaryVersion++
+    this.#events.publicationChanged(true)
   }
 }
 

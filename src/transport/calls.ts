@@ -88,7 +88,7 @@ export class Calls implements LinkUser {
   }
 
   dialled(link: Link): LinkHandlers {
-    const outbox = new Outbox(link, this.#clock, () => this.#messagesTotal++)
+    const outbox = new Outbox(link, this.#clock, this.#logger, () => this.#messagesTotal++)
     this.#outboxes.set(link.peer.name, outbox)
     for (const listener of this.#openers) listener(link.peer)
     return {
@@ -101,7 +101,7 @@ export class Calls implements LinkUser {
   }
 
   accepted(link: Link): LinkHandlers {
-    const outbox = new Outbox(link, this.#clock, () => this.#messagesTotal++)
+    const outbox = new Outbox(link, this.#clock, this.#logger, () => this.#messagesTotal++)
     return {
       message: (message) => this.#read(link, message, (kind, shape, number, body) => this.#serve(link, outbox, kind, shape, number, body)),
       closed: () => outbox.fail(),
@@ -145,6 +145,7 @@ export class Calls implements LinkUser {
 class Outbox {
   readonly #link: Link
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #sent: () => void
   readonly #writer = new ByteWriter(4096)
   readonly #pending = new Map<number, Pending>()
@@ -152,9 +153,10 @@ class Outbox {
   #scheduled = false
   #closed = false
 
-  constructor(link: Link, clock: Clock, sent: () => void) {
+  constructor(link: Link, clock: Clock, logger: Logger, sent: () => void) {
     this.#link = link
     this.#clock = clock
+    this.#logger = logger
     this.#sent = sent
   }
 
@@ -189,8 +191,17 @@ class Outbox {
     if (pending === undefined) return
     this.#pending.delete(number)
     pending.timer.cancel()
-    if (shape === ANSWER) pending.done(null, body)
-    else pending.done('refused', null)
+    if (shape !== ANSWER) {
+      pending.done('refused', null)
+      return
+    }
+    try {
+      pending.done(null, body)
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      this.#logger.warn({ peer: this.#link.peer.name, why: error.message }, 'a peer sent an answer that cannot be read')
+      pending.done('refused', null)
+    }
   }
 
   /** The link is gone: all who wait hear that their call may have arrived. Returns how many. */

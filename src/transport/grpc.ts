@@ -31,7 +31,7 @@ const METHODS: Record<Channel, grpc.MethodDefinition<Buffer, Buffer>> = loadMeth
 
 export class GrpcStreams implements StreamTransport {
   readonly #server = new grpc.Server(CONNECTION_OPTIONS)
-  readonly #clients = new Set<grpc.Client>()
+  readonly #open = new Set<MessageStream>()
   #accept: ((stream: MessageStream, channel: Channel) => MessageStreamHandlers) | null = null
 
   constructor() {
@@ -56,19 +56,19 @@ export class GrpcStreams implements StreamTransport {
 
   dial(to: Address, channel: Channel, handlers: MessageStreamHandlers): MessageStream {
     const client = new grpc.Client(to, grpc.credentials.createInsecure(), CONNECTION_OPTIONS)
-    this.#clients.add(client)
     const method = METHODS[channel]
     const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, new grpc.Metadata())
-    const release = (): void => {
-      if (this.#clients.delete(client)) client.close()
-    }
-    return openStream(call, handlers, release, () => call.cancel())
+    return this.#track(
+      call,
+      handlers,
+      () => client.close(),
+      () => call.cancel(),
+    )
   }
 
   /** Ends all streams and the listener. */
   close(): void {
-    for (const client of this.#clients) client.close()
-    this.#clients.clear()
+    for (const stream of this.#open) stream.close()
     this.#server.forceShutdown()
   }
 
@@ -79,13 +79,23 @@ export class GrpcStreams implements StreamTransport {
     }
     const accept = this.#accept
     let handlers: MessageStreamHandlers | null = null
-    const stream = openStream(
+    const stream = this.#track(
       call,
       { message: (message) => handlers?.message(message), closed: (reason) => handlers?.closed(reason) },
       () => {},
       () => call.end(),
     )
     handlers = accept(stream, channel)
+  }
+
+  #track(call: Duplex, handlers: MessageStreamHandlers, release: () => void, end: () => void): MessageStream {
+    const forget = (): void => {
+      this.#open.delete(stream)
+      release()
+    }
+    const stream = openStream(call, handlers, forget, end)
+    this.#open.add(stream)
+    return stream
   }
 }
 

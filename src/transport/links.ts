@@ -23,6 +23,7 @@ export interface Link {
   readonly channel: Channel
   send(message: Buffer): void
   readonly queuedBytes: number
+  /** Gives the stream up; `closed` follows in a later turn, and a dialled link is dialled again. Safe to call twice. */
   close(): void
 }
 
@@ -46,7 +47,7 @@ export interface LinksOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** A dialled stream was refused or broke: membership may want to look. */
+  /** A dialled stream broke or could not be made: membership may want to look. */
   readonly onTrouble?: (name: string) => void
 }
 
@@ -97,10 +98,17 @@ export class Links {
 
   #accept(stream: MessageStream, channel: Channel): MessageStreamHandlers {
     let handlers: LinkHandlers | null = null
+    let over = false
     this.#accepted.add(stream)
+    const ended = (reason: string): void => {
+      if (over) return
+      over = true
+      this.#accepted.delete(stream)
+      if (!this.#closed) handlers?.closed(reason)
+    }
     return {
       message: (message) => {
-        if (this.#closed) return
+        if (this.#closed || over) return
         if (handlers !== null) {
           handlers.message(message)
           return
@@ -108,12 +116,9 @@ export class Links {
         const peer = this.#believe(message, stream)
         const user = this.#users.get(channel)
         if (peer === null || user === undefined) return
-        handlers = user.accepted(linkOver(stream, peer, channel))
+        handlers = user.accepted(linkOver(stream, peer, channel, () => this.#options.clock.soon(() => ended('given up here'))))
       },
-      closed: (reason) => {
-        this.#accepted.delete(stream)
-        if (!this.#closed) handlers?.closed(reason)
-      },
+      closed: ended,
     }
   }
 
@@ -177,9 +182,20 @@ class PeerLinks {
   #dial(channel: Channel, retryMs: number): void {
     const user = this.#users.get(channel) as LinkUser
     let established = false
+    let over = false
+    const ended = (reason: string): void => {
+      if (this.#closed || over) return
+      over = true
+      const handlers = this.#handlers.get(channel)
+      this.#handlers.delete(channel)
+      handlers?.closed(reason)
+      if (this.#closed) return
+      this.#options.onTrouble?.(this.peer.name)
+      this.#retry(channel, established ? FIRST_RETRY_MS : Math.min(retryMs * 2, MAX_RETRY_MS))
+    }
     const stream = this.#options.streams.dial(this.address, channel, {
       message: (message) => {
-        if (this.#closed) return
+        if (this.#closed || over) return
         const handlers = this.#handlers.get(channel)
         if (handlers !== undefined) {
           handlers.message(message)
@@ -188,22 +204,18 @@ class PeerLinks {
         const refusal = readWelcome(message)
         if (refusal === null) {
           established = true
-          this.#handlers.set(channel, user.dialled(linkOver(stream, this.peer, channel)))
+          this.#handlers.set(
+            channel,
+            user.dialled(linkOver(stream, this.peer, channel, () => this.#options.clock.soon(() => ended('given up here')))),
+          )
         } else {
           this.#options.logger.warn({ peer: this.peer.name, channel, why: refusal }, 'a peer refused our stream')
+          over = true
           stream.close()
           this.#retry(channel, MAX_RETRY_MS)
         }
       },
-      closed: (reason) => {
-        if (this.#closed) return
-        const handlers = this.#handlers.get(channel)
-        this.#handlers.delete(channel)
-        handlers?.closed(reason)
-        if (this.#closed) return
-        this.#options.onTrouble?.(this.peer.name)
-        this.#retry(channel, established ? FIRST_RETRY_MS : Math.min(retryMs * 2, MAX_RETRY_MS))
-      },
+      closed: ended,
     })
     this.#streams.set(channel, stream)
     const self = this.#options.self()
@@ -232,7 +244,7 @@ class PeerLinks {
   }
 }
 
-function linkOver(stream: MessageStream, peer: PeerIdentity, channel: Channel): Link {
+function linkOver(stream: MessageStream, peer: PeerIdentity, channel: Channel, givenUp: () => void): Link {
   return {
     peer,
     channel,
@@ -240,7 +252,10 @@ function linkOver(stream: MessageStream, peer: PeerIdentity, channel: Channel): 
     get queuedBytes() {
       return stream.queuedBytes
     },
-    close: () => stream.close(),
+    close: () => {
+      stream.close()
+      givenUp()
+    },
   }
 }
 

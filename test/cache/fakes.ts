@@ -49,6 +49,8 @@ export class FakeMember implements Authority, CacheCalls {
     return this.route(slot) === 'here'
   }
 
+  fenced = false
+
   isPrimary(slot: number): boolean {
     return this.executes(slot)
   }

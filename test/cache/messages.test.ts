@@ -61,7 +61,11 @@ const held = (key: string, value: string): Held => ({
 })
 
 test('an operation comes back as it went in', () => {
-  fc.assert(fc.property(operations, (operation) => assert.equal(decodeOperation(encodeOperation(operation)), operation)))
+  fc.assert(
+    fc.property(operations, fc.nat(), (operation, patienceMs) =>
+      assert.equal(decodeOperation(encodeOperation(operation, patienceMs)), { operation, patienceMs }),
+    ),
+  )
 })
 
 test('a scan comes back as it went in', () => {
@@ -99,7 +103,7 @@ test('what is truncated at any byte is malformed', () => {
   const scan: ScanRequest = { primaryVersion: 1, prefix: Buffer.from('p'), suffix: Buffer.from('s'), after: Buffer.from('a'), values: true }
   const page = { entries: [fill(new Entry(), held('a', 'one'))], lookedTo: Buffer.from('b') }
   const cases: readonly (readonly [Buffer, (body: Buffer) => unknown])[] = [
-    [encodeOperation(operation), decodeOperation],
+    [encodeOperation(operation, 5000), decodeOperation],
     [encodeScan(scan), decodeScan],
     [encodePage(page, true).subarray(1), (body) => decodePage(new ByteReader(body))],
     [encodeError('BUSY', 'why').subarray(1), (body) => decodeError(new ByteReader(body))],

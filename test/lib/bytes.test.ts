@@ -17,7 +17,7 @@ function field<T>(value: T, write: (writer: ByteWriter, value: T) => void, read:
   return { write: (writer) => write(writer, value), check: (reader) => assert.equal(read(reader), value) }
 }
 
-const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
+const bytes = fc.uint8Array({ maxLength: 300 }).map((array): Buffer => Buffer.from(array))
 
 const fields: fc.Arbitrary<Field> = fc.oneof(
   fc.integer({ min: 0, max: 0xff }).map((n) =>

@@ -66,6 +66,14 @@ test('a stranger to the ring has no seat', () => {
   }
 })
 
+test('nor has one where there are fewer names than seats', () => {
+  const small = view({ ring: ['a', 'b'], replicas: 3, strangers: ['z'], leaving: ['z'] })
+  for (const slot of SLOTS) {
+    assert.not(small.hasSeat(slot, 'z'))
+    assert.not(small.hasSeat(slot, 'nobody'))
+  }
+})
+
 test('when the first name is primary the other seats follow', () => {
   const all = view({ replicas: 2 })
   for (const slot of SLOTS) {

@@ -91,8 +91,8 @@ export class Recorder implements FollowEvents {
     this.told.push(`drop ${read.keyBytes().toString('latin1')} @${read.ms}-${read.counter}-${read.writer}`)
   }
 
-  follow(_session: Incoming, under: Term, slots: SlotSet): void {
-    this.told.push(`follow ${words(under)}: ${[...slots]}`)
+  follow(_session: Incoming, under: Term, slots: SlotSet, fresh: boolean): void {
+    this.told.push(`follow ${words(under)}: ${[...slots]}${fresh ? ' fresh' : ''}`)
   }
 
   unfollow(_session: Incoming, slots: SlotSet): void {
@@ -103,8 +103,8 @@ export class Recorder implements FollowEvents {
     this.told.push(`check ${words(under)}: ${checks.map(({ slot, high, low }) => `${slot}:${high}:${low}`)}`)
   }
 
-  complete(_session: Incoming, under: Term, slots: SlotSet): void {
-    this.told.push(`complete ${words(under)}: ${[...slots]}`)
+  complete(_session: Incoming, under: Term, checks: readonly SlotCheck[]): void {
+    this.told.push(`complete ${words(under)}: ${checks.map(({ slot, high, low }) => `${slot}:${high}:${low}`)}`)
   }
 
   grant(_session: Incoming, number: number, under: Term, slots: SlotSet): void {

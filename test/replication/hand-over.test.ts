@@ -24,6 +24,7 @@ const test = suite('hand-over')
 
 const TICK_MS = 50
 const BEAT_MS = 100
+const HOUR_MS = 3_600_000
 
 /** Slots of the ring of `a` and `b` whose first place is `a`'s, and `b`'s. */
 const RING = new View({ ringNames: ['a', 'b'], present: [], knownGone: [], replicas: 1 }).ring
@@ -110,8 +111,8 @@ class Member {
         }
         session.statusChanged()
       },
-      complete: (session, under, slots) => {
-        for (const slot of slots) table.markComplete(slot, under)
+      complete: (session, under, checks) => {
+        for (const { slot } of checks) table.markComplete(slot, under)
         session.statusChanged()
       },
       grant: (session, number, under, slots) => {
@@ -272,6 +273,32 @@ test('a member that leaves hands everything to its follower, with a short pause 
   assert.ok(scene.a.handOver.longestPauseMs <= 2 * TICK_MS + 5, `${scene.a.handOver.longestPauseMs} ms`)
 })
 
+test('a grant is above the term it replaces, even where that came from a clock an hour ahead', () => {
+  const scene = new Scene()
+  const ahead = term('a', scene.a.hybrid.physicalMs() + HOUR_MS)
+  scene.held(OF_A, ahead)
+  scene.leave()
+  scene.clock.advance(1500)
+  assert.equal(scene.roles(scene.b, OF_A), [PRIMARY])
+  assert.equal(scene.roles(scene.a, OF_A), [NONE])
+  for (const slot of OF_A) assert.ok(compareTerms(scene.b.table.term(slot), ahead) > 0)
+  assert.ok(scene.a.hybrid.current().ms < ahead.ms - HOUR_MS / 2, 'no clock was dragged along')
+})
+
+test('a weak term from a clock an hour ahead is made strong under a higher one, and the followers come along', () => {
+  const scene = new Scene()
+  const ahead = term('a', scene.a.hybrid.physicalMs() + HOUR_MS, false)
+  scene.held(OF_A, ahead)
+  scene.a.handOver.renew(SlotSet.of(OF_A), true)
+  scene.clock.advance(20)
+  for (const slot of OF_A) {
+    const now = scene.a.table.term(slot) as Term
+    assert.ok(now.strong && now.ms >= ahead.ms, `${now.ms}`)
+    assert.is(compareTerms(scene.b.table.term(slot), now), 0)
+    assert.ok(scene.b.table.isComplete(slot))
+  }
+})
+
 test('the slots for one heir move as one batch', () => {
   const scene = new Scene().held([...OF_A, ...OF_B])
   scene.leave()
@@ -339,7 +366,7 @@ test('nothing is offered to a member that leaves, or that is not in sync', () =>
 test('nothing is offered while much waits to be acknowledged', () => {
   const scene = new Scene().held(OF_A)
   scene.out.hold()
-  scene.outgoing.write((frames) => frames.entry(entry('k', 'v'.repeat(300 * 1024), 1)))
+  scene.outgoing.write((frames) => frames.entry(entry('k', 'v'.repeat(17 * 1024 * 1024), 1)))
   scene.leave()
   scene.clock.advance(500)
   assert.is(scene.count(KIND_OFFER), 0)
@@ -529,6 +556,16 @@ test('an heir that is another life by the time of its answer is granted nothing'
   assert.equal(scene.roles(scene.a, OF_A), [PRIMARY])
 })
 
+test('an heir that turned out to be leaving while it was asked is granted nothing', () => {
+  const scene = new Scene().held(OF_A)
+  scene.leave()
+  scene.clock.runUntilTrue(() => scene.count(KIND_OFFER) === 1, 500, 'an offer', 0.25)
+  scene.see(['a', 'b'])
+  scene.clock.advance(100)
+  assert.equal(scene.roles(scene.a, OF_A), [PRIMARY])
+  assert.equal(scene.roles(scene.b, OF_A), [NONE])
+})
+
 test('only the heir’s word under the very term ends the waiting', () => {
   const scene = new Scene().granted(OF_A)
   const slot = OF_A[0] as number
@@ -544,7 +581,7 @@ test('only the heir’s word under the very term ends the waiting', () => {
 
 test('a weak term made strong leads the followers along, complete', () => {
   const scene = new Scene().held(OF_A, term('a', new FakeClock().wallMs(), false))
-  scene.a.handOver.renew(SlotSet.of(OF_A))
+  scene.a.handOver.renew(SlotSet.of(OF_A), true)
   scene.clock.advance(20)
   for (const slot of OF_A) {
     assert.is(scene.a.table.role(slot), PRIMARY)

@@ -214,6 +214,28 @@ test('a message that skips one is malformed', () => {
   assert.is(recorder.told.length, 2, 'those seen before are passed over')
 })
 
+test('a message that cannot be read to its end is a gap, and is not asked for again', () => {
+  const clock = new FakeClock()
+  const recorder = new Recorder()
+  const incoming = new Incoming(peer('p'), clock, recorder)
+  const back = new FakeLink(clock, peer('p'))
+  incoming.opened(back)
+  const frames = new FrameWriter()
+  frames.entry(entry('read', '', 40))
+  frames.entry(entry('lost', 'v', 50))
+  const message = frames.finish(1, 1, 1, { ms: 100, counter: 0 }).subarray(0, -1)
+  assert.throws(
+    () => incoming.received(message),
+    (error: Error) => error instanceof MalformedError,
+  )
+  assert.equal(recorder.told, ['entry read= @40-0-a', 'gap'])
+  assert.is(incoming.position.ms, 0, 'its stamp does not count')
+  incoming.received(message)
+  assert.is(recorder.told.length, 2)
+  clock.advance(10)
+  assert.is(decodeAck(new ByteReader(back.sent.at(-1) as Buffer)).sequence, 1)
+})
+
 test('a new epoch tells a gap, except to a session that has heard nothing yet; an old epoch is not heard', () => {
   const recorder = new Recorder()
   const incoming = new Incoming(peer('p'), new FakeClock(), recorder)
@@ -334,6 +356,26 @@ test('the position follows messages and, once all has arrived, heartbeats', () =
   assert.equal(session.incoming.position, afterBeat)
 })
 
+test('a heartbeat sends what the turn has gathered before it: its stamp vouches for that too', () => {
+  const session = connected()
+  session.write('a')
+  session.clock.advance(10)
+  const link = session.out as FakeLink
+  link.hold()
+  session.write('b')
+  const { ms, counter } = session.hybrid.current()
+  const sentBefore = link.sent.length
+  session.outgoing.beat()
+  assert.is(link.sent.length, sentBefore + 2)
+  session.incoming.received(link.sent.at(-1) as Buffer)
+  assert.ok(compareStamps(session.incoming.position, { ms, counter }) < 0, 'the heartbeat alone vouches for nothing that has not arrived')
+  link.release()
+  session.clock.advance(10)
+  assert.equal(session.keys, ['a', 'b'])
+  assert.ok(compareStamps(session.incoming.position, { ms, counter }) >= 0)
+  assert.is(link.sent.length, sentBefore + 2, 'and is not sent twice')
+})
+
 test('a heartbeat counts as hearing, and is answered', () => {
   const session = connected()
   session.clock.advance(500)
@@ -349,7 +391,7 @@ test('a slot is complete once the follower says so after the last word about it'
   const { outgoing, recorder } = session
   outgoing.setState(5, FOLLOWING)
   outgoing.markControl(5)
-  outgoing.write((frames) => frames.follow(term('primary', 1), SlotSet.of([5])))
+  outgoing.write((frames) => frames.follow(term('primary', 1), SlotSet.of([5]), false))
   assert.not(outgoing.controlConfirmed(5))
   session.clock.advance(10)
   assert.ok(outgoing.controlConfirmed(5))

@@ -105,6 +105,20 @@ test('a slot that is taken is executed here, complete and published', () => {
   assert.equal([...table.completeSet()], [SLOT])
 })
 
+test('a slot that is held and taken again is published under its new term, and counted once', () => {
+  const told = new Told()
+  const { table } = told
+  table.take(SLOT, term('me', 10, false))
+  const version = table.primaryVersion
+  told.take()
+  table.take(SLOT, term('me', 20))
+  assert.equal(told.take(), { routes: false, published: true, primaries: true })
+  assert.ok(table.primaryVersion > version)
+  assert.is(table.primaries, 1)
+  assert.ok(table.isPrimary(SLOT) && table.isComplete(SLOT))
+  assert.is(table.term(SLOT)?.ms, 20)
+})
+
 test('a primary that is beaten stops, keeps a partial copy, and says so once', () => {
   const told = new Told()
   const { table } = told
@@ -189,12 +203,6 @@ test('a claim is given up without a word when somebody else turns out to hold th
   assert.ok(table.adopt(SLOT, term('other', 5)))
   assert.is(table.role(SLOT), NONE)
   assert.equal(told.beatenBy, [], 'it did not hold the slot')
-  table.beginClaim(SLOT)
-  table.abandonClaim(SLOT)
-  assert.is(table.role(SLOT), NONE)
-  table.take(SLOT, term('me', 6))
-  table.abandonClaim(SLOT)
-  assert.is(table.role(SLOT), PRIMARY, 'only a claim is abandoned')
 })
 
 test('a copy is complete under one term: any higher term makes it partial by itself', () => {

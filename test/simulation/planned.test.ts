@@ -9,6 +9,7 @@ import { Workload } from '../support/workload.ts'
 
 const test = suite('simulation: planned moves')
 
+const HOUR_MS = 3_600_000
 const WORKLOAD = { keys: 40, intervalMs: 40, oneExecutor: true }
 
 function verdict(workload: Workload): string {
@@ -19,6 +20,26 @@ for (let seed = 1; seed <= 6; seed++) {
   test(`a rolling update loses nothing and fails no request (seed ${seed})`, () => {
     const run = cluster({ nodes: 3, seed, network: { loss: seed % 2 === 0 ? 0.02 : 0, maxDelayMs: 1 + seed } })
     run.startAll()
+    run.untilReady()
+    const workload = new Workload(run, WORKLOAD)
+    let rolled = false
+    run.roll(() => {
+      rolled = true
+    })
+    run.runUntil(() => rolled, 300_000, 'the roll to end', 100)
+    workload.stop()
+    run.untilAgreed()
+    assert.is(workload.missing(), 0)
+    assert.is(verdict(workload), '')
+    assert.ok(workload.writes > 1000)
+    run.close()
+  })
+}
+
+for (let ordinal = 0; ordinal < 3; ordinal++) {
+  test(`a rolling update with the wall clock of member ${ordinal} an hour ahead loses nothing and fails no request`, () => {
+    const run = cluster({ nodes: 3, seed: 11 + ordinal })
+    for (let other = 0; other < 3; other++) run.start(run.platform.nameOf(other), { wallOffsetMs: other === ordinal ? HOUR_MS : 0 })
     run.untilReady()
     const workload = new Workload(run, WORKLOAD)
     let rolled = false

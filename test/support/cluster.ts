@@ -50,6 +50,7 @@ export class Cluster {
   /** The present life of each name. */
   readonly lives = new Map<string, Life>()
   readonly #options: ClusterOptions
+  readonly #wallOffsetsMs = new Map<string, number>()
   #hosts = 0
 
   constructor(options: ClusterOptions) {
@@ -63,12 +64,15 @@ export class Cluster {
     for (let ordinal = 0; ordinal < this.#options.nodes; ordinal++) this.start(this.platform.nameOf(ordinal))
   }
 
-  /** A new pod: a new address and UID, an empty store. */
-  start(name: string): Life {
+  /** A new pod: a new address and UID, an empty store. Its wall clock is `wallOffsetMs` ahead; later lives of the name come back to that machine. */
+  start(name: string, { wallOffsetMs = this.#wallOffsetsMs.get(name) ?? 0 }: { readonly wallOffsetMs?: number } = {}): Life {
     const number = ++this.#hosts
     const host = `10.0.${number >> 8}.${number & 255}`
     const uid = `uid-${number}`
     const clock = new HostClock(this.clock)
+    // Before the node is made: it reads its wall clock once, at start.
+    clock.wallOffsetMs = wallOffsetMs
+    this.#wallOffsetsMs.set(name, wallOffsetMs)
     const machine = this.network.host(host, clock)
     const node = new Node(
       {

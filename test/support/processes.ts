@@ -51,7 +51,9 @@ export class Processes {
       'stop-timeout-ms': 15_000,
       'log-level': 'warn',
     }
-    const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)], { stdio: ['ignore', 'inherit', 'inherit'] })
+    const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
     this.#children.push(child)
     const member = { name, url: `http://${HOST}:${http}`, adminUrl: `http://${HOST}:${admin}`, child }
     this.members.set(name, member)
@@ -94,7 +96,11 @@ export async function until(done: () => Promise<boolean>, limitMs: number, what:
 }
 
 export async function setPairs(url: string, pairs: Record<string, unknown>): Promise<void> {
-  const response = await fetch(`${url}/set`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(pairs) })
+  const response = await fetch(`${url}/set`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(pairs),
+  })
   if (response.status !== 200) throw new Error(`POST /set: ${response.status} ${await response.text()}`)
   await response.arrayBuffer()
 }

@@ -225,6 +225,37 @@ test('a body that cannot be read is refused, and the others in the message are a
   assert.not(back.closed, 'the link is kept')
 })
 
+test('an answer that its caller cannot read is refused, and the others in the message find their callers', () => {
+  const { clock, a, b, out } = pair()
+  b.handle(7, (_from, body, respond) => respond?.(body))
+  const told: string[] = []
+  const read = (text: string): void => {
+    a.call('b', 7, Buffer.from(text), 1000, (failure, body) => {
+      told.push(body === null ? `${failure}` : new ByteReader(body).text())
+    })
+  }
+  read('\x02ok')
+  read('\x09short')
+  read('\x04also')
+  clock.advance(10)
+  assert.equal(told, ['ok', 'refused', 'also'])
+  assert.not(out.closed, 'the link is kept')
+  clock.advance(5000)
+  assert.is(told.length, 3, 'the time limit does not fail it again')
+})
+
+test('another error of a caller is a defect of ours and is not swallowed', () => {
+  const { clock, a, b } = pair()
+  b.handle(7, (_from, body, respond) => respond?.(body))
+  a.call('b', 7, Buffer.from('x'), 1000, () => {
+    throw new TypeError('a defect')
+  })
+  assert.throws(
+    () => clock.advance(10),
+    (error: Error) => error instanceof TypeError && !(error instanceof MalformedError),
+  )
+})
+
 test('another error of a handler is a defect of ours and is not swallowed', () => {
   const { clock, a, b } = pair()
   b.handle(7, () => {

@@ -182,6 +182,41 @@ test('a listener that ends breaks its streams, and can be dialled again at once 
   b.close()
 })
 
+test('after close nothing is heard any more, of open streams or of dials under way', () =>
+  between(async (a, b, address, arrived) => {
+    const near = dial(a, address, 'request')
+    near.stream?.send(Buffer.from('x'))
+    await until(() => arrived[0]?.[1].messages.length === 1, 'the stream to arrive')
+    const far = (arrived[0] as (typeof arrived)[0])[1]
+    const underWay = dial(a, address, 'bulk')
+    const nowhere = dial(a, '127.0.0.1:1', 'request')
+    far.stream?.send(Buffer.from('late'))
+    a.close()
+    await settle()
+    b.close()
+    await settle()
+    for (const end of [near, underWay, nowhere]) {
+      assert.equal(end.messages, [])
+      assert.equal(end.closings, [])
+    }
+  }))
+
+test('the close of the transport that dialled is heard at the other end, once for each stream', () =>
+  between(async (a, _b, address, arrived) => {
+    const near = CHANNELS.map((channel) => dial(a, address, channel))
+    for (const { stream } of near) stream?.send(Buffer.from('x'))
+    const all = (so: (end: End) => boolean): boolean => arrived.filter(([, end]) => so(end)).length === CHANNELS.length
+    await until(() => all(({ messages }) => messages.length === 1), 'the streams to arrive')
+    a.close()
+    for (const { stream } of near) stream?.send(Buffer.from('too late'))
+    await until(() => all(({ closings }) => closings.length > 0), 'the other end to hear of it')
+    await settle()
+    for (const [, { messages, closings }] of arrived) {
+      assert.equal(messages.map(String), ['x'])
+      assert.is(closings.length, 1)
+    }
+  }))
+
 test('a port that is taken is an error', () =>
   between(async (a, _b, address) => {
     let failed = false
@@ -252,6 +287,7 @@ const MALFORMED: readonly (readonly [string, string])[] = [
   ['no length', '0a'],
   ['a length that does not end', '0aff'],
   ['a length of six bytes', '0a808080808001'],
+  ['a length of nothing in six bytes', '0a808080808000'],
   ['a length of endless bytes', `0a${'80'.repeat(40)}`],
   ['fewer bytes than it says', '0a0461626'.padEnd(10, '3')],
   ['4 GiB that are not there', '0affffffff0f'],

@@ -281,6 +281,53 @@ test('both ends hear that a link broke, and the messages of the new one come aft
   assert.is(b.heard.length, 4)
 })
 
+test('a dialled link that its user gives up is told of once, in a later turn, and dialled again', () => {
+  const { clock, a, b } = connected()
+  const [link] = a.dialledLinks as [Link]
+  b.acceptedLinks[0]?.send(Buffer.from('too late'))
+  link.close()
+  link.close()
+  assert.equal(a.heard, ['dialled replication b/22'], 'not inside the call')
+  clock.advance(0)
+  assert.equal(a.heard, ['dialled replication b/22', 'dialled replication b/22 closed'])
+  assert.equal(a.troubles, ['b'])
+  clock.advance(60)
+  assert.is(a.dialTimes.length, 2)
+  assert.equal(a.heard.slice(2), ['dialled replication b/22'])
+  assert.equal(b.heard, ['accepted replication a/11', 'accepted replication a/11 closed', 'accepted replication a/11'])
+  link.close()
+  a.dialledLinks[1]?.send(Buffer.from('hello'))
+  clock.advance(5000)
+  assert.is(b.heard.at(-1), 'accepted replication a/11: hello')
+  assert.is(a.dialTimes.length, 2, 'to close a link that is over touches no other')
+})
+
+test('an accepted link that its user gives up is told of once, in a later turn, and the dialler comes again', () => {
+  const { clock, a, b } = connected()
+  const [link] = b.acceptedLinks as [Link]
+  a.dialledLinks[0]?.send(Buffer.from('too late'))
+  link.close()
+  link.close()
+  assert.equal(b.heard, ['accepted replication a/11'], 'not inside the call')
+  clock.advance(0)
+  assert.equal(b.heard, ['accepted replication a/11', 'accepted replication a/11 closed'])
+  clock.advance(60)
+  assert.equal(a.heard, ['dialled replication b/22', 'dialled replication b/22 closed', 'dialled replication b/22'])
+  assert.equal(b.heard.slice(2), ['accepted replication a/11'])
+  clock.advance(5000)
+  assert.is(b.heard.length, 3)
+  assert.equal(b.troubles, [], 'whoever dialled has to look')
+})
+
+test('a link that is given up as its peer is dropped is told of once, and not dialled again', () => {
+  const { clock, a } = connected()
+  a.dialledLinks[0]?.close()
+  a.links.drop('b')
+  clock.advance(5000)
+  assert.equal(a.heard, ['dialled replication b/22', 'dialled replication b/22 closed'])
+  assert.is(a.dialTimes.length, 1)
+})
+
 test('while nobody answers the attempts come ever slower, up to a second, with jitter', () => {
   const { clock, a } = pair()
   a.use('replication')
