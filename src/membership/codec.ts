@@ -12,6 +12,7 @@
  */
 import { createHash } from 'node:crypto'
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
+import { PROTOCOL_MAX, PROTOCOL_MIN } from '../lib/protocol.ts'
 import type { Address } from '../transport/transport.ts'
 import type { Life, MemberRecord } from './record.ts'
 import { decodeRecord, encodeRecord, readName, readOrdinal } from './record-codec.ts'
@@ -23,7 +24,7 @@ export interface ProtocolRange {
   readonly current: number
 }
 
-export const PROTOCOL: ProtocolRange = { min: 1, max: 1, current: 1 }
+const PROTOCOL: ProtocolRange = { min: PROTOCOL_MIN, max: PROTOCOL_MAX, current: PROTOCOL_MAX }
 
 export interface Ping {
   readonly type: 'ping'

@@ -25,7 +25,7 @@ export interface NetworkOptions {
 }
 
 /** How long a stream survives a cut: keepalive every 2 s, answered within 1 s. */
-export const STREAM_BREAKS_AFTER_MS = 3_000
+const STREAM_BREAKS_AFTER_MS = 3_000
 const RETRY_MS = 50
 
 export class MemoryNetwork {

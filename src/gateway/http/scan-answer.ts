@@ -12,19 +12,13 @@ import { ByteWriter } from '../../lib/bytes.ts'
 import type { Entry } from '../../lib/entry.ts'
 import type { CacheError } from '../../lib/errors.ts'
 import { type Exchange, JSON_TYPE } from './exchange.ts'
+import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET } from './json-scanner.ts'
 import { appendString, appendValue } from './json-text.ts'
 
 /** Gathered before anything is sent, and sent at once. */
 const CHUNK_BYTES = 64 * 1024
 /** A limited answer ends early beyond this, and links to the rest: its entries may be large. */
 const MAX_GATHERED_BYTES = 4 * 1024 * 1024
-
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const COMMA = 0x2c
-const COLON = 0x3a
 
 export interface ScanAnswerOptions {
   /** True: an object of pairs. False: an array of keys. */

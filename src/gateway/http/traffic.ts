@@ -1,11 +1,11 @@
 /**
  * Traffic: how many answers of which kind left, in plain numbers.
  */
-export const HTTP_ROUTES = ['/', '/get/{key}', '/set', '/search', 'other'] as const
+const HTTP_ROUTES = ['/', '/get/{key}', '/set', '/search', 'other'] as const
 /** The route as it is documented, never the path that was sent. `other`: no route matched. */
 export type HttpRoute = (typeof HTTP_ROUTES)[number]
 
-export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
+const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 export type StatusClass = (typeof STATUS_CLASSES)[number]
 
 /** Called once for each answer, when its head is handed to the socket; `seconds` since the request was there to be handled. */
