@@ -102,7 +102,7 @@ export class Forwarder {
 
   close(): void {
     this.#closed = true
-    for (const { done } of this.#parked.splice(0)) done(new CacheError('TRY_AGAIN', 'this member is stopping'), null)
+    for (const pending of this.#parked.splice(0)) this.#give(pending, 'TRY_AGAIN', 'this member is stopping')
   }
 
   stats(): ForwarderStats {
@@ -169,13 +169,13 @@ export class Forwarder {
   }
 
   #park(pending: Pending): void {
-    const { operation, done, deadlineMs } = pending
+    const { operation, deadlineMs } = pending
     if (this.#closed) {
-      done(new CacheError('TRY_AGAIN', 'this member is stopping'), null)
+      this.#give(pending, 'TRY_AGAIN', 'this member is stopping')
     } else if (this.#clock.now() >= deadlineMs) {
       this.#timedOut(pending)
     } else if (this.#parked.length >= MAX_PARKED || this.#parkedBytes > MAX_PARKED_BYTES) {
-      done(new CacheError('BUSY', `more than ${MAX_PARKED} requests or ${MAX_PARKED_BYTES} bytes are waiting`), null)
+      this.#give(pending, 'BUSY', `more than ${MAX_PARKED} requests or ${MAX_PARKED_BYTES} bytes are waiting`)
     } else {
       this.#parkedTotal++
       this.#parked.push(pending)
@@ -193,10 +193,15 @@ export class Forwarder {
     })
   }
 
-  #timedOut({ done, uncertain }: Pending): void {
+  #timedOut(pending: Pending): void {
     this.#timedOutTotal++
-    if (uncertain) done(new CacheError('OUTCOME_UNKNOWN', `no answer within ${this.#timeoutMs} ms; the write may have been executed`), null)
-    else done(new CacheError('TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`), null)
+    this.#give(pending, 'TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`)
+  }
+
+  /** Gives an operation up. A write that may have been executed is never said not to have been. */
+  #give({ done, uncertain }: Pending, code: 'TRY_AGAIN' | 'BUSY', message: string): void {
+    if (uncertain) done(new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed'), null)
+    else done(new CacheError(code, message), null)
   }
 
   /** A peer's request. It is run if this member executes the slot, waits while that is in doubt, and is refused with what is known otherwise. */

@@ -11,7 +11,10 @@ import type { Logger } from '../lib/logger.ts'
 import type { Link, LinkHandlers, LinkUser, PeerIdentity } from './links.ts'
 
 export type CallFailure = 'unreachable' | 'lost' | 'busy' | 'refused'
-/** Called once; in a later turn unless it fails as `unreachable` or `busy`. The body may be read until it returns. */
+/**
+ * Called once, in a later turn unless it fails as `unreachable` or `busy`. The body may be read until it returns; if it throws a `MalformedError`
+ * over it, it is called again, as `lost`.
+ */
 export type CallDone = (failure: CallFailure | null, body: Buffer | null) => void
 /** `respond` is `null` for a one-way message; else it is to be called once, or the caller runs into its time limit. */
 export type CallHandler = (from: PeerIdentity, body: Buffer, respond: ((body: Buffer) => void) | null) => void
@@ -200,7 +203,7 @@ class Outbox {
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
       this.#logger.warn({ peer: this.#link.peer.name, why: error.message }, 'a peer sent an answer that cannot be read')
-      pending.done('refused', null)
+      pending.done('lost', null)
     }
   }
 

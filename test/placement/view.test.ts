@@ -66,7 +66,7 @@ test('a stranger to the ring has no seat', () => {
   }
 })
 
-test('nor has one where there are fewer names than seats', () => {
+test('a stranger has no seat where there are fewer names than seats either', () => {
   const small = view({ ring: ['a', 'b'], replicas: 3, strangers: ['z'], leaving: ['z'] })
   for (const slot of SLOTS) {
     assert.not(small.hasSeat(slot, 'z'))
