@@ -38,7 +38,7 @@ export interface Options {
   readonly zone: string | null
   readonly replicas: number
   readonly maxMemoryBytes: number
-  readonly evictionPolicy: 'allkeys-lru' | 'noeviction'
+  readonly evictionPolicy: 'allkeys-lru' | 'allkeys-lfu' | 'volatile-lru' | 'volatile-lfu' | 'volatile-ttl' | 'noeviction'
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
   readonly maxBodyBytes: number
@@ -177,9 +177,11 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     lower: 'eviction begins earlier',
   },
   evictionPolicy: {
-    type: { kind: 'choice', values: ['allkeys-lru', 'noeviction'] },
+    type: { kind: 'choice', values: ['allkeys-lru', 'allkeys-lfu', 'volatile-lru', 'volatile-lfu', 'volatile-ttl', 'noeviction'] },
     fallback: 'allkeys-lru',
-    doc: 'What happens when memory is full: the entries least recently used go, or writes are refused.',
+    doc:
+      'What goes when memory is full: of all keys, or of those that expire (volatile), the least recently used (lru), the least frequently used ' +
+      '(lfu) or those that expire next (ttl); under noeviction nothing, and writes are refused.',
   },
   maxKeyBytes: {
     type: { kind: 'integer', unit: 'bytes', min: 1, max: 65_535 },

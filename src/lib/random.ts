@@ -46,11 +46,19 @@ export class SeededRandom implements Random {
   }
 }
 
-/** Seeded from the operating system once; cheap afterwards. For jitter and choice of peers. */
+/** Words drawn from the operating system at a time. */
+const POOL_WORDS = 1024
+
+/** The operating system's own: nobody foretells it, so it may key a hash. Drawn in pools, so that one number costs nanoseconds. */
 export class SystemRandom implements Random {
-  readonly #generator = new SeededRandom(randomFillSync(new Uint32Array(1))[0] as number)
+  readonly #pool = new Uint32Array(POOL_WORDS)
+  #used = POOL_WORDS
 
   next(): number {
-    return this.#generator.next()
+    if (this.#used === POOL_WORDS) {
+      randomFillSync(this.#pool)
+      this.#used = 0
+    }
+    return (this.#pool[this.#used++] as number) / 2 ** 32
   }
 }

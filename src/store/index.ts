@@ -2,7 +2,7 @@
  * The door of the store's room: its interface, and the one place that decides which implementation stands behind it.
  */
 import type { Random } from '../lib/random.ts'
-import { MapStore } from './map-store.ts'
+import { SlabStore } from './slab-store.ts'
 import type { Store, StoreOptions } from './store.ts'
 
 export type {
@@ -17,7 +17,7 @@ export type {
   StoreStats,
 } from './store.ts'
 
-/** An empty store. The chance is for implementations that sample; the map store is exact and takes none. */
-export function createStore(options: StoreOptions, _random: Random): Store {
-  return new MapStore(options)
+/** An empty store. The chance keys its hash and draws the samples of eviction: the same chance and the same calls give the same store. */
+export function createStore(options: StoreOptions, random: Random): Store {
+  return new SlabStore(options, random)
 }

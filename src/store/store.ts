@@ -24,8 +24,11 @@ export type DropReason = 'evicted' | 'expired' | 'tombstone-collected'
  */
 export type ApplyOutcome = 'applied' | 'same' | 'stale' | 'full'
 
-/** Named as Redis names them. */
-export type EvictionPolicy = 'allkeys-lru' | 'noeviction'
+/**
+ * Named as Redis names them: which entries may be evicted (all, or those that expire), and which of them first (the least recently used, the
+ * least frequently used, those that expire next).
+ */
+export type EvictionPolicy = 'allkeys-lru' | 'allkeys-lfu' | 'volatile-lru' | 'volatile-lfu' | 'volatile-ttl' | 'noeviction'
 
 export interface StoreOptions {
   /** Everything the store holds, index included, in bytes. Eviction keeps it below. */

@@ -132,7 +132,10 @@ test('what cannot be is refused with the option, the value and the limit', () =>
     [['--replicas', '6'], '--replicas is "6", but must be a whole number from 0 to 5'],
     [['--max-key-bytes', '0'], '--max-key-bytes is "0", but must be a whole number from 1 to 65535'],
     [['--forward-timeout-ms', '5s'], '--forward-timeout-ms is "5s", but must be a whole number from 100 to 60000 (ms)'],
-    [['--eviction-policy', 'lru'], '--eviction-policy is "lru", but must be one of allkeys-lru, noeviction'],
+    [
+      ['--eviction-policy', 'lru'],
+      '--eviction-policy is "lru", but must be one of allkeys-lru, allkeys-lfu, volatile-lru, volatile-lfu, volatile-ttl, noeviction',
+    ],
     [['--log-level', 'INFO'], '--log-level is "INFO", but must be one of debug, info, warn, error, silent'],
     [['--name', '-x'], '--name is "-x", but must be a name'],
     [['--name', 'x'.repeat(254)], '..."'],
