@@ -177,9 +177,9 @@ test('a set without a time to live ends the one there was', () => {
 })
 
 test('a full memory is an error, and nothing has changed', () => {
-  const { set, get } = setting({ maxMemoryBytes: 2000, evictionPolicy: 'noeviction' })
+  const { set, get } = setting({ maxMemoryBytes: 1024 * 1024, evictionPolicy: 'noeviction' })
   assert.equal(set('k', 'small'), { error: null, existed: false })
-  assert.equal(set('k', 'v'.repeat(3000)), { error: 'OUT_OF_MEMORY', existed: true })
+  assert.equal(set('k', 'v'.repeat(2 * 1024 * 1024)), { error: 'OUT_OF_MEMORY', existed: true })
   assert.is(get('k'), 'small')
 })
 
