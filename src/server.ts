@@ -14,6 +14,7 @@ import type { Random } from './lib/random.ts'
 import { Node } from './node.ts'
 import { describeNode } from './node-metrics.ts'
 import { AdminServer, Metrics } from './observability/index.ts'
+import { formatAddress, parseAddress } from './transport/address.ts'
 import { GrpcStreams } from './transport/grpc.ts'
 import { TcpExchanges } from './transport/tcp.ts'
 import { UdpPackets } from './transport/udp.ts'
@@ -82,8 +83,8 @@ export class Server {
       {
         name: options.name,
         clusterId: options.clusterId,
-        gossipAddress: address(options.advertiseHost, gossip),
-        peerAddress: address(options.advertiseHost, peer),
+        gossipAddress: formatAddress(options.advertiseHost, gossip),
+        peerAddress: formatAddress(options.advertiseHost, peer),
         podUid: options.podUid ?? '',
         zone: options.zone ?? '',
         replicas: options.replicas,
@@ -193,7 +194,7 @@ async function openSockets(options: Options, clock: Clock): Promise<Sockets> {
   const { host } = options
   const packets = new UdpPackets({ host, port: options.gossipPort })
   await packets.listen()
-  const gossip = portOf(packets.address())
+  const gossip = parseAddress(packets.address())?.port as number
   const exchanges = new TcpExchanges({ host, port: gossip, clock })
   const streams = new GrpcStreams()
   await exchanges.listen()
@@ -220,12 +221,4 @@ async function openDiscovery(options: Options, { clock, random, logger }: Server
     selfUid: options.podUid ?? '',
     gossipPort: options.gossipPort,
   })
-}
-
-function address(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function portOf(bound: string): number {
-  return Number(bound.slice(bound.lastIndexOf(':') + 1))
 }
