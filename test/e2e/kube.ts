@@ -8,6 +8,11 @@ import { type CommandOptions, run } from './command.ts'
 export const NAMESPACE = 'jackdaw-e2e'
 const SELECTOR = 'app.kubernetes.io/name=jackdaw'
 const MANIFEST = fileURLToPath(new URL('../../deploy.yaml', import.meta.url))
+/**
+ * How long pods may take to go. A node's kubelet can be minutes late in hearing of a deletion after its API server was away: seen once, with pods that
+ * were never asked to stop and stayed ready for 90 s.
+ */
+const GONE_SECONDS = 240
 
 /** The strictest of Kubernetes' own rules for pods: the chart has to pass under them. */
 const PROFILE = 'pod-security.kubernetes.io/enforce=restricted'
@@ -30,7 +35,9 @@ export class Kube {
 
   /** Removes it, if there is one, and waits until it is gone. */
   async dropNamespace(name: string): Promise<void> {
-    await run('kubectl', ['delete', 'namespace', name, '--ignore-not-found', '--wait', '--timeout=120s'], { timeoutMs: 130_000 })
+    await run('kubectl', ['delete', 'namespace', name, '--ignore-not-found', '--wait', `--timeout=${GONE_SECONDS}s`], {
+      timeoutMs: (GONE_SECONDS + 10) * 1000,
+    })
   }
 
   async apply(): Promise<void> {
@@ -40,7 +47,9 @@ export class Kube {
   /** Removes what `apply` made, and waits for the pods to go. */
   async remove(): Promise<void> {
     await this.kubectl(['delete', '--wait', '--filename', '-'], { input: this.#manifest, timeoutMs: 90_000 })
-    await this.kubectl(['wait', '--for=delete', 'pod', '--selector', SELECTOR, '--timeout=90s'], { timeoutMs: 95_000 })
+    await this.kubectl(['wait', '--for=delete', 'pod', '--selector', SELECTOR, `--timeout=${GONE_SECONDS}s`], {
+      timeoutMs: (GONE_SECONDS + 5) * 1000,
+    })
   }
 
   /** Resolves once every pod is of the newest revision and ready. */

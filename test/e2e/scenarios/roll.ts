@@ -13,7 +13,7 @@ const HEAD_START_MS = 5_000
 /** One of about 100 characters. */
 const LOADED_KEY = keyAt(100)
 const UNBOUNDED = 1_000_000
-const ROLL_TIMEOUT_MS = 420_000
+const ROLL_TIMEOUT_MS = 600_000
 
 export const rolledOnOneKey: Scenario = {
   name: 'a rolling update under load on one key fails no request and loses no key',
