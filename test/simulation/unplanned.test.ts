@@ -5,6 +5,7 @@
 // deadline: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Followers } from '../../src/replication/followers.ts'
 import { type Cluster, cluster, get, set } from '../support/cluster.ts'
 import { Workload } from '../support/workload.ts'
 
@@ -136,6 +137,69 @@ test('of a flock that starts divided, no side claims what nobody held while the 
   for (const { node } of run.lives.values()) assert.is(node.stats().replication.beatenTotal, 0)
   run.close()
 })
+
+test('a member told to stop while its only peer is restarting waits for it, and loses nothing', () => {
+  const run = cluster({ nodes: 2, seed: 51 })
+  run.startAll()
+  run.untilReady()
+  writeQuietKeys(run)
+  run.clock.advance(6000)
+  run.kill('jackdaw-0')
+  run.clock.advance(6000)
+  let stopped = false
+  run.stop(
+    'jackdaw-1',
+    () => {
+      stopped = true
+    },
+    60_000,
+  )
+  run.clock.advance(5000)
+  run.start('jackdaw-0')
+  run.runUntil(() => stopped, 60_000, 'the member to stop', 100)
+  assert.equal(quietKeysMissing(run).slice(0, 5), [])
+  run.close()
+})
+
+for (const seed of [1, 3, 5]) {
+  test(`slots granted to an heir that never read the grant, by a primary that died, find an executor (seed ${seed})`, () => {
+    const run = cluster({ nodes: 3, seed, replicas: 2 })
+    const grant = Followers.prototype.grant
+    let armed = false
+    let granted = false
+    try {
+      Followers.prototype.grant = function (number, term, slots) {
+        if (armed && !granted && number > 0) {
+          granted = true
+          const primary = [...run.lives.values()].find(({ node }) => node.stats().replication.parkedSlots > 0)
+          assert.ok(primary)
+          // The heir does not get the grant, the other follower does; then the primary is gone.
+          run.network.cut(primary.host, run.life(term.name).host)
+          run.clock.after(30, () => {
+            run.kill(primary.name)
+            run.network.joinAll()
+          })
+        }
+        grant.call(this, number, term, slots)
+      }
+      run.startAll()
+      run.untilReady()
+      writeQuietKeys(run)
+      run.clock.advance(6000)
+      run.kill('jackdaw-0')
+      run.clock.advance(6000)
+      run.start('jackdaw-0')
+      armed = true
+      run.clock.advance(32_000)
+      assert.ok(granted)
+      run.untilAgreed(30_000)
+      assert.equal(quietKeysMissing(run).slice(0, 5), [])
+    } finally {
+      Followers.prototype.grant = grant
+      run.close()
+    }
+  })
+}
 
 test('a flock that lost every member at once starts empty and serves', () => {
   const run = cluster({ nodes: 3, seed: 41 })
