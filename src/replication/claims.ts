@@ -7,7 +7,6 @@
  * said that it has none, or is known not to run; after `SILENT_MS` the claim goes on without the silent ones, and is weak.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
-import type { Timer } from '../lib/clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
@@ -47,8 +46,8 @@ export interface ClaimEvents {
   unaccounted(): readonly string[]
   /** How far this member's own copy of a slot reaches. */
   holding(slot: number): Holding
-  /** Slots were taken under a new term; the loss, if any, lies between `from` and now. */
-  claimed(slots: SlotSet, lost: SlotSet): void
+  /** These slots were claimed, and no copy of them was left. */
+  lost(slots: SlotSet): void
 }
 
 interface Round {
@@ -70,7 +69,6 @@ export class Claims {
   #round: Round | null = null
   #notBeforeMs = 0
   #dirty = true
-  #retry: Timer | null = null
   claimedTotal = 0
 
   constructor(context: Context, followers: Followers, events: ClaimEvents) {
@@ -102,7 +100,6 @@ export class Claims {
   }
 
   close(): void {
-    this.#retry?.cancel()
     this.#round = null
   }
 
@@ -174,7 +171,7 @@ export class Claims {
         round.waiting.delete(name)
         this.#advance(clock.now())
       } else {
-        this.#retry = clock.after(RETRY_MS, () => {
+        clock.after(RETRY_MS, () => {
           if (this.#round === round && round.waiting.has(name)) this.#askOne(round, name)
         })
       }
@@ -333,7 +330,7 @@ export class Claims {
     this.claimedTotal += taken.size
     logger.info({ slots: taken.size, lost: lost.size, strong }, 'claimed slots')
     this.#followers.markDirty()
-    this.#events.claimed(taken, lost)
+    this.#events.lost(lost)
   }
 
   #servePull(from: PeerIdentity, body: Buffer, respond: (body: Buffer) => void): void {

@@ -177,8 +177,8 @@ export class Replication {
       mayClaim: options.mayClaim,
       unaccounted: options.unaccounted,
       holding: (slot) => this.#holding(slot),
-      claimed: (_slots, lost) => {
-        this.#slotsLostTotal += lost.size
+      lost: (slots) => {
+        this.#slotsLostTotal += slots.size
       },
     })
     this.#followEvents = this.#makeFollowEvents()
