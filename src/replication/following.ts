@@ -1,0 +1,290 @@
+/**
+ * Following: the copies that this member keeps of other members' slots, and the sessions over which it gets them.
+ *
+ * A session vouches for a slot once its primary said `follow`, and until a gap. What it says of completeness counts only under the term that is known
+ * here and for slots that it has streamed without a gap under it. A copy whose primary is alive and silent is complete no longer; one without a seat
+ * is offered for deletion.
+ */
+import { ByteWriter } from '../lib/bytes.ts'
+import type { Entry } from '../lib/entry.ts'
+import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
+import { sameTerm, type Term } from '../placement/index.ts'
+import type { Context } from './context.ts'
+import type { Followers } from './followers.ts'
+import type { SlotCheck } from './frames.ts'
+import type { HandOver } from './hand-over.ts'
+import { type FollowEvents, Incoming } from './incoming.ts'
+import { guarded } from './link-guard.ts'
+import { decodeSlots, encodeSlots, encodeTerms, KIND_SURPLUS, KIND_TERMS } from './messages.ts'
+import type { PeerLink, PeerLinkHandlers } from './peers.ts'
+import { addToGroup, NONE, PARKED, PRIMARY } from './slot-table.ts'
+
+/** A copy whose living primary has been silent for so long is no longer complete; longer than detection takes, so that a dying primary does not disqualify its heir. */
+const SILENCE_MS = 5000
+/** A copy that was complete so lately may send back what its primary lacks: less than tombstones live, or deleted keys would return. */
+const SEND_BACK_MS = 10 * 60 * 1000
+
+export interface FollowingParts {
+  readonly followers: Followers
+  readonly handOver: HandOver
+  /** Sends a slot's entries to the holder of a term, which may lack them. */
+  readonly push: (slot: number, term: Term) => void
+}
+
+export class Following {
+  /** Entries of another primary that lost to newer ones here. */
+  conflictsTotal = 0
+  /** Entries that a copy here could not take. */
+  refusedTotal = 0
+  readonly #context: Context
+  readonly #parts: FollowingParts
+  readonly #events: FollowEvents
+  readonly #incoming = new Map<string, Incoming>()
+  /** By slot: the session that streams it to this member, and under which term it began. */
+  readonly #coveredBy: (Incoming | null)[] = new Array(SLOT_COUNT).fill(null)
+  readonly #coveredUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
+  /** By slot: when it became complete by a grant whose heir has not been heard to stream it yet. */
+  readonly #grantedMs = new Float64Array(SLOT_COUNT)
+  /** By slot: when this member last held it, or a complete copy of it, in ms of the clock, to the second; 0 for never. */
+  readonly #lastCompleteMs = new Float64Array(SLOT_COUNT)
+  #closed = false
+
+  constructor(context: Context, parts: FollowingParts) {
+    this.#context = context
+    this.#parts = parts
+    this.#events = this.#makeEvents()
+  }
+
+  /** A link over which another member streams its slots to this one. */
+  accepted(link: PeerLink): PeerLinkHandlers {
+    let session = this.#incoming.get(link.peer.name)
+    if (session === undefined || session.peer.generation < link.peer.generation) {
+      session = new Incoming(link.peer, this.#context.clock, this.#events)
+      this.#incoming.set(link.peer.name, session)
+    } else if (session.peer.generation > link.peer.generation) {
+      link.close()
+      return { message: () => {}, closed: () => {} }
+    }
+    const current = session
+    current.opened(link)
+    return guarded(link, this.#context.logger, {
+      message: (message) => current.received(message),
+      closed: () => current.linkClosed(link),
+    })
+  }
+
+  #makeEvents(): FollowEvents {
+    return {
+      entry: (entry) => this.apply(entry, slotOf(entry.key, entry.keyStart, entry.keyEnd)),
+      dropped: (entry) => {
+        this.#context.store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
+      },
+      follow: (session, term, slots, fresh) => this.#follow(session, term, slots, fresh),
+      unfollow: (session, slots) => {
+        for (const slot of slots) if (this.#coveredBy[slot] === session) this.#uncover(slot)
+      },
+      check: (session, term, checks) => this.#check(session, term, checks),
+      complete: (session, term, checks) => this.#filled(session, term, checks),
+      grant: (session, number, term, slots) => this.#granted(session, number, term, slots),
+      gap: (session) => {
+        for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#coveredBy[slot] === session) this.#uncover(slot)
+        session.statusChanged()
+      },
+      completeFor: (session) => this.#completeFor(session),
+    }
+  }
+
+  /** An entry of another member's stream or snapshot. */
+  apply(entry: Entry, slot: number): void {
+    this.#context.hybrid.observe(entry)
+    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs())
+    this.#context.table.received(slot)
+    const role = this.#context.table.role(slot)
+    if (role === PRIMARY || role === PARKED) {
+      if (outcome === 'applied') this.#parts.followers.append(entry, slot)
+      else if (outcome === 'stale') this.conflictsTotal++
+    } else if (outcome === 'full') {
+      // The copy lacks what it could not take: it must be no heir.
+      this.refusedTotal++
+      this.#context.table.markPartial(slot)
+    }
+  }
+
+  #follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void {
+    const higher = new Map<Term, SlotSet>()
+    for (const slot of slots) {
+      // A copy that a grant left complete has missed what the heir wrote before it began to stream the slot here.
+      if (!fresh && this.#context.table.role(slot) === NONE && !this.#covers(session, term, slot)) this.#context.table.markPartial(slot)
+      if (this.#cover(session, term, slot)) continue
+      const known = this.#context.table.term(slot)
+      if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
+    }
+    if (higher.size > 0) this.#context.calls.tell(session.peer.name, KIND_TERMS, encodeTerms(new ByteWriter(256), higher).toBuffer())
+    session.statusChanged()
+  }
+
+  /** From here on the session streams the slot under `term`: false if another term prevails here. */
+  #cover(session: Incoming, term: Term, slot: number): boolean {
+    this.#context.table.adopt(slot, term)
+    if (!sameTerm(this.#context.table.term(slot), term)) return false
+    this.#coveredBy[slot] = session
+    this.#coveredUnder[slot] = term
+    this.#context.table.received(slot)
+    return true
+  }
+
+  /** A session may only vouch for slots that it has streamed without a gap under the term that is known now. */
+  #covers(session: Incoming, term: Term, slot: number): boolean {
+    return (
+      this.#coveredBy[slot] === session &&
+      sameTerm(this.#coveredUnder[slot] as Term | null, term) &&
+      sameTerm(this.#context.table.term(slot), term)
+    )
+  }
+
+  #check(session: Incoming, term: Term, checks: readonly SlotCheck[]): void {
+    for (const { slot, high, low } of checks) {
+      // The check stands in for a `follow` that was ignored when the sender was still taken for dead.
+      if (!this.#covers(session, term, slot) && !this.#cover(session, term, slot)) continue
+      const digest = this.#context.store.slotDigest(slot)
+      if (digest.high === high && digest.low === low) this.#context.table.markComplete(slot, term)
+    }
+    session.statusChanged()
+  }
+
+  /** The snapshot is applied. What this copy has beyond it, from an earlier life of the slot, goes to the primary: it may be the only one. */
+  #filled(session: Incoming, term: Term, checks: readonly SlotCheck[]): void {
+    const nowMs = this.#context.clock.now()
+    for (const { slot, high, low } of checks) {
+      if (!this.#covers(session, term, slot)) continue
+      const digest = this.#context.store.slotDigest(slot)
+      const differs = digest.high !== high || digest.low !== low
+      const lastCompleteMs = this.#lastCompleteMs[slot] as number
+      if (differs && lastCompleteMs > 0 && nowMs - lastCompleteMs < SEND_BACK_MS) this.#parts.push(slot, term)
+      this.#context.table.markComplete(slot, term)
+    }
+    session.statusChanged()
+  }
+
+  /** A grant read in order keeps a follower complete, and makes the heir primary if it still wants to be. */
+  #granted(session: Incoming, number: number, term: Term, slots: SlotSet): void {
+    const self = this.#context.self()
+    const nowMs = this.#context.clock.now()
+    const mine = term.name === self.name && term.generation === self.generation
+    const taken = mine ? this.#parts.handOver.honours(session.peer, number, nowMs) : null
+    this.#context.hybrid.observe(term)
+    for (const slot of slots) {
+      const under = this.#coveredUnder[slot] as Term | null
+      if (this.#coveredBy[slot] !== session || under === null) continue
+      const complete = sameTerm(this.#context.table.completeUnder(slot), under)
+      this.#context.table.adopt(slot, term)
+      if (!sameTerm(this.#context.table.term(slot), term)) continue
+      // The session goes on to vouch for the slot until the heir does: the grant may yet be taken back, by another grant in the same stream.
+      this.#coveredUnder[slot] = term
+      if (!complete) continue
+      if (!mine) {
+        this.#context.table.markComplete(slot, term)
+        this.#grantedMs[slot] = nowMs
+      } else if (taken !== null) {
+        this.#coveredBy[slot] = null
+        this.#coveredUnder[slot] = null
+        this.#context.table.take(slot, term)
+        taken.add(slot)
+      } else {
+        this.#context.table.markComplete(slot, term)
+      }
+    }
+    if (taken !== null && taken.size > 0) {
+      this.#context.logger.info({ from: session.peer.name, slots: taken.size }, 'took over slots')
+      this.#parts.followers.took(term)
+    }
+    this.statusChanged()
+  }
+
+  #completeFor(session: Incoming): SlotSet {
+    const complete = new SlotSet()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const term = this.#context.table.term(slot)
+      if (term?.name === session.peer.name && term.generation === session.peer.generation && this.#context.table.isComplete(slot))
+        complete.add(slot)
+    }
+    return complete
+  }
+
+  /** The session over which the holder of `term` streams the slot to this member, if it has begun to. */
+  streamOf(slot: number, term: Term): Incoming | null {
+    const session = this.#coveredBy[slot] as Incoming | null
+    return session !== null && session.peer.name === term.name && sameTerm(this.#coveredUnder[slot] as Term | null, term) ? session : null
+  }
+
+  #uncover(slot: number): void {
+    this.#coveredBy[slot] = null
+    this.#coveredUnder[slot] = null
+    if (this.#context.table.role(slot) === NONE) this.#context.table.markPartial(slot)
+  }
+
+  /** What is complete here may have changed: the primaries are told with the next acknowledgements. */
+  statusChanged(): void {
+    for (const session of this.#incoming.values()) session.statusChanged()
+  }
+
+  /** Once a second: copies whose primary is alive and silent, or never began to stream, are no longer complete; surplus copies are offered for deletion. */
+  review(nowMs: number): void {
+    const surplus = new Map<string, SlotSet>()
+    const self = this.#context.self().name
+    let changed = false
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (this.#context.table.isComplete(slot)) this.#lastCompleteMs[slot] = nowMs
+      if (this.#context.table.role(slot) !== NONE || !this.#context.table.hasCopy(slot)) continue
+      const term = this.#context.table.term(slot)
+      if (term === null || this.#context.isGone(term.name, term.generation)) continue
+      const session = this.streamOf(slot, term)
+      const silent = session !== null ? nowMs - session.lastHeardMs > SILENCE_MS : nowMs - (this.#grantedMs[slot] as number) > SILENCE_MS
+      if (silent && this.#context.table.isComplete(slot)) {
+        this.#context.table.markPartial(slot)
+        changed = true
+      }
+      if (session === null && !this.#context.view().hasSeat(slot, self)) addToGroup(surplus, term.name, slot)
+    }
+    if (changed) this.statusChanged()
+    for (const [holder, slots] of surplus) this.#askSurplus(holder, slots)
+  }
+
+  #askSurplus(holder: string, slots: SlotSet): void {
+    this.#context.calls.call(holder, KIND_SURPLUS, encodeSlots(slots), 1000, (failure, body) => {
+      if (failure !== null || body === null || this.#closed) return
+      const self = this.#context.self().name
+      let dropped = 0
+      for (const slot of decodeSlots(body)) {
+        const term = this.#context.table.term(slot)
+        if (
+          this.#context.table.role(slot) !== NONE ||
+          this.#context.view().hasSeat(slot, self) ||
+          term === null ||
+          this.streamOf(slot, term) !== null
+        )
+          continue
+        this.#context.store.dropSlot(slot)
+        this.#context.table.dropped(slot)
+        dropped++
+      }
+      if (dropped > 0) this.#context.logger.debug({ slots: dropped }, 'deleted surplus copies')
+    })
+  }
+
+  /** How far the session that streams the slot to this member has come, whoever's it is. */
+  position(slot: number): Stamp {
+    return (this.#coveredBy[slot] as Incoming | null)?.position ?? ZERO_STAMP
+  }
+
+  /** The slot was granted away here: its heir has so long to begin to stream it. */
+  granted(slot: number): void {
+    this.#grantedMs[slot] = this.#context.clock.now()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+}

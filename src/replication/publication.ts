@@ -1,0 +1,129 @@
+/**
+ * Publication: who is primary of what, and whose copies are complete. A member pushes its table to the others when it changes, gossip carries the
+ * number of its version, and whoever hears of a newer one than it holds fetches it.
+ */
+import { SlotSet } from '../lib/slot-set.ts'
+import type { Term } from '../placement/index.ts'
+import type { Context } from './context.ts'
+import { decodeTable, encodeTable, KIND_TABLE, KIND_TABLE_GET } from './messages.ts'
+import type { PeerIdentity } from './peers.ts'
+
+/** Changes of completeness are published at most this often; changes of primaries at the end of the turn. */
+const PUBLISH_MS = 200
+/** A table that gossip says is newer than ours: time for the pushed copy to arrive before it is fetched. */
+const FETCH_AFTER_MS = 100
+
+/** What is known of a peer's table. */
+export interface PeerTable {
+  readonly generation: number
+  readonly version: number
+  readonly primaryVersion: number
+  readonly primary: SlotSet
+}
+
+export interface PublicationEvents {
+  /** A peer says that it holds a slot under a term. Called for every slot of a table that came. */
+  holds(slot: number, term: Term): void
+  /** A table has been read: routes may have changed. */
+  heard(): void
+  /** This member's table has a new version. */
+  published(version: number): void
+}
+
+export class Publication {
+  readonly #context: Context
+  readonly #events: PublicationEvents
+  readonly #peers = new Map<string, PeerTable>()
+  #closed = false
+  #version = 1
+  #dueNow = false
+  #dueLater = false
+
+  constructor(context: Context, events: PublicationEvents) {
+    this.#context = context
+    this.#events = events
+    const { calls } = context
+    calls.onOpen((peer) => calls.tell(peer.name, KIND_TABLE, this.#encoded()))
+    calls.handle(KIND_TABLE, (from, body) => this.#read(from, body))
+    calls.handle(KIND_TABLE_GET, (_from, _body, respond) => respond?.(this.#encoded()))
+  }
+
+  /** The table that this life of a peer has published last. */
+  of(name: string, generation: number | undefined): PeerTable | undefined {
+    const table = this.#peers.get(name)
+    return table?.generation === generation ? table : undefined
+  }
+
+  /** Gossip says that a peer's table has this version. */
+  announced(peer: PeerIdentity, version: number): void {
+    if (this.#has(peer, version)) return
+    const { clock, calls, view } = this.#context
+    clock.after(FETCH_AFTER_MS, () => {
+      if (this.#closed || this.#has(peer, version) || !view().isPresent(peer.name, peer.generation)) return
+      calls.call(peer.name, KIND_TABLE_GET, Buffer.alloc(0), 1000, (failure, body) => {
+        if (failure === null && body !== null && !this.#closed) this.#read(peer, body)
+      })
+    })
+  }
+
+  forget(name: string): void {
+    this.#peers.delete(name)
+  }
+
+  /** This member's table has changed; `primaries`: who serves what, and not only what is complete. */
+  changed(primaries: boolean): void {
+    const { clock } = this.#context
+    if (primaries) {
+      if (this.#dueNow) return
+      this.#dueNow = true
+      clock.soon(() => this.#publish())
+    } else if (!this.#dueLater) {
+      this.#dueLater = true
+      clock.after(PUBLISH_MS, () => {
+        this.#dueLater = false
+        this.#publish()
+      })
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  #publish(): void {
+    if (this.#closed) return
+    this.#dueNow = false
+    this.#version++
+    const body = this.#encoded()
+    for (const member of this.#context.view().present()) this.#context.calls.tell(member.name, KIND_TABLE, body)
+    this.#events.published(this.#version)
+  }
+
+  #encoded(): Buffer {
+    const { table } = this.#context
+    return encodeTable({
+      version: this.#version,
+      primaryVersion: table.primaryVersion,
+      complete: table.completeSet(),
+      primaries: table.primariesByTerm(),
+    })
+  }
+
+  #read(from: PeerIdentity, body: Buffer): void {
+    const { version, primaryVersion, primaries } = decodeTable(body)
+    if (this.#has(from, version)) return
+    const primary = new SlotSet()
+    for (const [term, slots] of primaries) {
+      primary.addAll(slots)
+      for (const slot of slots) this.#events.holds(slot, term)
+    }
+    this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary })
+    this.#events.heard()
+  }
+
+  #has(peer: PeerIdentity, version: number): boolean {
+    const held = this.#peers.get(peer.name)
+    if (held === undefined) return false
+    return held.generation > peer.generation || (held.generation === peer.generation && held.version >= version)
+  }
+}
