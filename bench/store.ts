@@ -1,22 +1,45 @@
 /**
- * The store alone, without sockets: operations a second, bytes per entry by resident memory, and pauses, beside a `Map` of Buffers.
+ * The store alone, without sockets, beside a JavaScript `Map` of Buffers: operations a second, bytes an entry by resident memory, pauses, search
+ * pages, and what becomes of the memory under churn.
  *
- * `node --expose-gc bench/store.ts [entries] [store|map]`: 24 B keys, 100 B values, 2,000,000 entries unless told otherwise. Run one kind a
- * process, since memory that one has left behind would be counted for the other. Each figure is of one run; pauses are what a batch of 16
- * operations took beyond the median batch, under new keys, overwrites with other lengths, deletions and reads, at full speed.
+ * `node bench/store.ts [--entries 2000000] [--rounds 3]`: keys of 24 bytes, values of 100. Each round runs each subject once, in a process of
+ * its own, since memory that one has left behind would be counted for the other; the table shows medians. Only times differ from run to run: all
+ * chance is seeded. Of pauses and the like the time is left out for which other work had the processor, where the system tells it (Linux).
+ *
+ * - Pauses: batches of 16 operations at full speed: reads, overwrites with other lengths, deletions and new keys.
+ * - Search: the first page of 100, in calls of 1,000 steps as the cache makes them; the slowest kind of page by its median, and the slowest call.
+ *   Kinds are endings that ever fewer keys have, down to a handful, with and without a beginning.
+ * - Churn: a store of 256 MiB is overwritten at its limit with values of sizes that change by phases, from 60 B to 60 KB and back. What it
+ *   holds is keys and values as a part of the limit where it was least, once a phase has replaced what was there before. Large values are of
+ *   1 MiB, each put into a store full of small ones.
  */
+import { spawnSync } from 'node:child_process'
+import { existsSync, openSync, readSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { Entry } from '../src/lib/entry.ts'
 import { SeededRandom } from '../src/lib/random.ts'
-import { createStore } from '../src/store/index.ts'
+import { createStore, type Store } from '../src/store/index.ts'
 
 const KEY_BYTES = 24
 const VALUE_BYTES = 100
+const LARGEST_BYTES = 4 * VALUE_BYTES
 const OPERATIONS = 2_000_000
 const BATCH = 16
+const PAGE = 100
+const STEPS = 1_000
+const REPEATS = 9
 const START_MS = 1_767_225_600_000
+const MIB = 2 ** 20
+const CHURN_LIMIT_BYTES = 256 * MIB
+const CHURN_LARGEST = [200, 20_000, 2_000, 60, 60_000, 500]
+/** A key is a name, eight hexadecimal digits that mix the keys up, eleven decimal ones and a letter. */
+const NAME = 'key:'
+const HEX_END = NAME.length + 8
+const DIGITS_END = KEY_BYTES - 1
+const LETTERS = 3
 
-const entries = Number(process.argv[2] ?? 2_000_000)
-const kind = process.argv[3] ?? 'store'
+/** What one process measures, by the row's name: `null` where a subject cannot be asked. */
+type Figures = Record<string, number | null>
 
 interface Subject {
   set(i: number, valueBytes: number): void
@@ -24,54 +47,89 @@ interface Subject {
   remove(i: number): void
 }
 
-const key = Buffer.alloc(KEY_BYTES, 'k')
-const value = Buffer.alloc(4 * VALUE_BYTES, 'v')
+const { values: options } = parseArgs({
+  options: {
+    entries: { type: 'string', default: '2000000' },
+    rounds: { type: 'string', default: '3' },
+    /** What a process started by this one measures. */
+    subject: { type: 'string' },
+  },
+})
+const entries = Number(options.entries)
 const random = new SeededRandom(7)
+const key = Buffer.alloc(KEY_BYTES, NAME)
+const value = Buffer.alloc(MIB, 'v')
 
-/** Numbers are mixed up, so that keys do not come in order. */
 function writeKey(i: number): void {
-  key.write((Math.imul(i, 0x9e3779b1) >>> 0).toString(16).padStart(8, '0'), 8, 'latin1')
-  key.write(i.toString(36).padStart(8, '.'), 16, 'latin1')
+  let mixed = Math.imul(i, 0x9e3779b1) >>> 0
+  for (let at = HEX_END - 1; at >= NAME.length; at--, mixed >>>= 4) key[at] = (mixed & 15) < 10 ? 0x30 + (mixed & 15) : 0x57 + (mixed & 15)
+  let left = i
+  for (let at = DIGITS_END - 1; at >= HEX_END; at--, left = Math.floor(left / 10)) key[at] = 0x30 + (left % 10)
+  key[DIGITS_END] = 0x61 + (i % LETTERS)
 }
 
-const store = createStore({ maxMemoryBytes: 8 * 2 ** 30, evictionPolicy: 'allkeys-lru', tombstoneMs: 1_000 }, random)
+const SCHEDULE = '/proc/thread-self/schedstat'
+const schedule = existsSync(SCHEDULE) ? openSync(SCHEDULE, 'r') : null
+const scheduled = Buffer.alloc(64)
 
-function storeSubject(): Subject {
-  const entry = new Entry()
-  const into = new Entry()
-  let ms = START_MS
-  return {
-    set(i, valueBytes) {
-      writeKey(i)
-      entry.setKey(key).setValue(value, 0, valueBytes).setVersion(++ms, 0, 'jackdaw-0')
-      store.apply(entry, ms)
-    },
-    get(i) {
-      writeKey(i)
-      return store.get(key, 0, KEY_BYTES, ms, into)
-    },
-    remove(i) {
-      writeKey(i)
-      if (store.peek(key, 0, KEY_BYTES, into)) store.drop(key, 0, KEY_BYTES, into)
-    },
+/** Milliseconds of the clock, less those that this thread was ready to run and another had its processor. */
+function spent(): number {
+  if (schedule === null) return performance.now()
+  const length = readSync(schedule, scheduled, 0, scheduled.length, 0)
+  const waitedNs = Number(scheduled.toString('latin1', 0, length).split(' ')[1])
+  return performance.now() - waitedNs / 1e6
+}
+
+function below(limit: number): number {
+  return Math.floor(random.next() * limit)
+}
+
+class StoreSubject implements Subject {
+  readonly store: Store
+  readonly #entry = new Entry()
+  readonly #into = new Entry()
+  #ms = START_MS
+
+  constructor(maxMemoryBytes: number) {
+    this.store = createStore({ maxMemoryBytes, evictionPolicy: 'allkeys-lru', tombstoneMs: 1_000 }, random)
+  }
+
+  set(i: number, valueBytes: number): void {
+    writeKey(i)
+    this.#entry
+      .setKey(key)
+      .setValue(value, 0, valueBytes)
+      .setVersion(++this.#ms, 0, 'jackdaw-0')
+    this.store.apply(this.#entry, this.#ms)
+  }
+
+  get(i: number): boolean {
+    writeKey(i)
+    return this.store.get(key, 0, KEY_BYTES, this.#ms, this.#into)
+  }
+
+  remove(i: number): void {
+    writeKey(i)
+    if (this.store.peek(key, 0, KEY_BYTES, this.#into)) this.store.drop(key, 0, KEY_BYTES, this.#into)
   }
 }
 
-function mapSubject(): Subject {
-  const map = new Map<string, Buffer>()
-  return {
-    set(i, valueBytes) {
-      writeKey(i)
-      map.set(key.toString('latin1'), Buffer.from(value.subarray(0, valueBytes)))
-    },
-    get(i) {
-      writeKey(i)
-      return map.get(key.toString('latin1')) !== undefined
-    },
-    remove(i) {
-      writeKey(i)
-      map.delete(key.toString('latin1'))
-    },
+class MapSubject implements Subject {
+  readonly #map = new Map<string, Buffer>()
+
+  set(i: number, valueBytes: number): void {
+    writeKey(i)
+    this.#map.set(key.toString('latin1'), Buffer.from(value.subarray(0, valueBytes)))
+  }
+
+  get(i: number): boolean {
+    writeKey(i)
+    return this.#map.get(key.toString('latin1')) !== undefined
+  }
+
+  remove(i: number): void {
+    writeKey(i)
+    this.#map.delete(key.toString('latin1'))
   }
 }
 
@@ -80,74 +138,154 @@ function resident(): number {
   return process.memoryUsage.rss()
 }
 
-function rate(label: string, count: number, run: (i: number) => void): void {
+/** Thousands a second. */
+function rate(count: number, run: (i: number) => void): number {
   const begun = performance.now()
   for (let i = 0; i < count; i++) run(i)
-  const seconds = (performance.now() - begun) / 1000
-  console.log(`${label.padEnd(22)} ${Math.round(count / seconds).toLocaleString('en')} a second`)
+  return count / (performance.now() - begun)
 }
 
-function below(limit: number): number {
-  return Math.floor(random.next() * limit)
+function measure(subject: Subject): Figures {
+  // Warm: compiled, and with what the first entries cost once.
+  for (let i = 0; i < 50_000; i++) subject.set(i, VALUE_BYTES)
+  for (let i = 0; i < 50_000; i++) subject.get(i)
+  for (let i = 0; i < 50_000; i++) subject.remove(i)
+  const empty = resident()
+  return {
+    'set, new keys, k/s': rate(entries, (i) => subject.set(i, VALUE_BYTES)),
+    'bytes/entry, resident': (resident() - empty) / entries,
+    'bytes/entry, counted': subject instanceof StoreSubject ? subject.store.stats().bytes / entries : null,
+    'set, same length, k/s': rate(OPERATIONS, () => subject.set(below(entries), VALUE_BYTES)),
+    'get, k/s': rate(OPERATIONS, () => subject.get(below(entries))),
+    ...pauses(subject),
+    ...(subject instanceof StoreSubject ? { ...searches(subject.store), ...flush(subject.store) } : {}),
+  }
 }
 
-function pauses(subject: Subject, count: number): void {
-  const batches = new Float64Array(Math.floor(count / BATCH))
+function pauses(subject: Subject): Figures {
+  const batches = new Float64Array(OPERATIONS / BATCH)
   for (let b = 0; b < batches.length; b++) {
-    const begun = performance.now()
+    const begun = spent()
     for (let i = 0; i < BATCH; i++) {
       const dice = random.next()
       if (dice < 0.4) subject.get(below(entries))
-      else if (dice < 0.8) subject.set(below(entries), 1 + below(4 * VALUE_BYTES - 1))
+      else if (dice < 0.8) subject.set(below(entries), 1 + below(LARGEST_BYTES - 1))
       else if (dice < 0.9) subject.remove(below(entries))
       else subject.set(entries + below(entries), VALUE_BYTES)
     }
-    batches[b] = performance.now() - begun
+    batches[b] = spent() - begun
   }
   batches.sort()
-  const at = (share: number): string => (batches[Math.min(batches.length - 1, Math.floor(share * batches.length))] as number).toFixed(3)
-  console.log(`batch of ${BATCH}, ms          median ${at(0.5)}, p99.9 ${at(0.999)}, p99.99 ${at(0.9999)}, worst ${at(1)}`)
+  const at = (share: number): number => batches[Math.min(batches.length - 1, Math.floor(share * batches.length))] as number
+  return { 'batch under churn, median, ms': at(0.5), 'batch under churn, p99.9, ms': at(0.999), 'batch under churn, worst, ms': at(1) }
 }
 
-const subject = kind === 'map' ? mapSubject() : storeSubject()
-// Warm: compiled, and with what the first entries cost once.
-for (let i = 0; i < 50_000; i++) subject.set(i, VALUE_BYTES)
-for (let i = 0; i < 50_000; i++) subject.get(i)
-for (let i = 0; i < 50_000; i++) subject.remove(i)
-const empty = resident()
-console.log(`${kind}, ${entries.toLocaleString('en')} entries, Node ${process.version}`)
-let longest = 0
-rate('set, new keys', entries, (i) => {
-  const begun = i % 64 === 0 ? performance.now() : 0
-  subject.set(i, VALUE_BYTES)
-  if (i % 64 === 0) longest = Math.max(longest, performance.now() - begun)
-})
-console.log(`bytes/entry, resident  ${((resident() - empty) / entries).toFixed(1)}`)
-if (kind === 'store') console.log(`bytes/entry, counted   ${(store.stats().bytes / entries).toFixed(1)}`)
-rate('set, same length', OPERATIONS, () => subject.set(below(entries), VALUE_BYTES))
-rate('get', OPERATIONS, () => subject.get(below(entries)))
-pauses(subject, OPERATIONS)
-if (kind === 'store') {
-  for (const [prefix, suffix] of [
-    ['kkkkkkkk00', ''],
-    ['', '.1'],
-    ['', '00'],
-    ['', 'zz1'],
-  ] as const) {
-    const begun = performance.now()
+function searches(store: Store): Figures {
+  const kinds: (readonly [string, number])[] = []
+  for (const prefix of ['', `${NAME}8`]) for (let digits = 0; digits <= 6; digits++) kinds.push([prefix, digits])
+  let worstCall = 0
+  const page = (prefix: string, suffix: string): number => {
+    const begun = spent()
     let met = 0
-    let calls = 0
-    let worst = 0
     let after: Buffer | null = null
     do {
-      const call = performance.now()
+      const call = spent()
       const query = { prefix: Buffer.from(prefix), suffix: Buffer.from(suffix), after }
-      after = store.search(query, START_MS, 1_000, () => ++met < 100)
-      worst = Math.max(worst, performance.now() - call)
-      calls++
-    } while (after !== null && met < 100)
-    console.log(
-      `search ${prefix}*${suffix}: ${met} keys in ${(performance.now() - begun).toFixed(1)} ms, ${calls} calls, worst ${worst.toFixed(2)} ms`,
-    )
+      after = store.search(query, START_MS, STEPS, () => ++met < PAGE)
+      worstCall = Math.max(worstCall, spent() - call)
+    } while (after !== null && met < PAGE)
+    return spent() - begun
+  }
+  const suffixOf = (digits: number, i: number): string =>
+    digits === 0 ? 'a' : `${String((i * 7 + 3) % 10 ** digits).padStart(digits, '0')}a`
+  for (let i = 0; i < REPEATS; i++) for (const [prefix, digits] of kinds) page(prefix, suffixOf(digits, 100 + i))
+  worstCall = 0
+  let slowest = 0
+  for (const [prefix, digits] of kinds)
+    slowest = Math.max(slowest, median(Array.from({ length: REPEATS }, (_, i) => page(prefix, suffixOf(digits, i)))))
+  const byPrefix = Array.from({ length: REPEATS }, (_, i) => page(`${NAME}${i}${i}`, ''))
+  return { 'page by prefix, ms': median(byPrefix), 'page by ending, slowest kind, ms': slowest, 'search call, worst, ms': worstCall }
+}
+
+/** A floor below a few: what was written in the last moments stays. */
+function flush(store: Store): Figures {
+  const entry = new Entry().setKey(Buffer.from('newer'))
+  store.apply(entry.setVersion(2 * START_MS, 0, 'jackdaw-0'), START_MS)
+  const begun = spent()
+  store.raiseFloor({ ms: 2 * START_MS - 1, counter: 0 }, START_MS)
+  return { 'flush of all but one, ms': spent() - begun }
+}
+
+function churn(): Figures {
+  const subject = new StoreSubject(CHURN_LIMIT_BYTES)
+  const { store } = subject
+  const held = (): number => {
+    let bytes = 0
+    const all = { prefix: Buffer.alloc(0), suffix: Buffer.alloc(0), after: null }
+    store.search(all, START_MS, Number.MAX_SAFE_INTEGER, (entry) => {
+      bytes += entry.bytes
+      return true
+    })
+    return bytes
+  }
+  let least = 1
+  let worst = 0
+  const timed = (run: () => void): void => {
+    const begun = spent()
+    run()
+    worst = Math.max(worst, spent() - begun)
+  }
+  for (const largest of CHURN_LARGEST) {
+    // More than there is room for.
+    const average = KEY_BYTES + largest / 4
+    const count = Math.ceil((1.5 * CHURN_LIMIT_BYTES) / (average + 64))
+    for (let i = 0; i < count; i++) timed(() => subject.set(below(count), 1 + Math.floor(largest * random.next() ** 3)))
+    if (largest >= 500) least = Math.min(least, held() / CHURN_LIMIT_BYTES)
+  }
+  const ofSet = worst
+  for (let i = 0; i < 3_000_000; i++) subject.set(i, VALUE_BYTES)
+  worst = 0
+  for (let i = 0; i < 50; i++) timed(() => subject.set(i, MIB))
+  return {
+    'churn at the limit: held, % of it': 100 * least,
+    'churn at the limit: worst set, ms': ofSet,
+    'large value into small ones: worst set, ms': worst,
   }
 }
+
+function median(figures: readonly number[]): number {
+  return figures.toSorted((a, b) => a - b)[figures.length >> 1] as number
+}
+
+const SUBJECTS: Readonly<Record<string, () => Figures>> = {
+  store: () => measure(new StoreSubject(8 * 2 ** 30)),
+  churn,
+  map: () => measure(new MapSubject()),
+}
+
+function run(subject: string): Figures {
+  const child = spawnSync(process.execPath, ['--expose-gc', import.meta.filename, '--entries', String(entries), '--subject', subject], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (child.status !== 0) throw new Error(`the run of ${subject} ended with ${child.status ?? child.signal}`)
+  return JSON.parse(child.stdout) as Figures
+}
+
+function table(): void {
+  const rounds = Array.from({ length: Number(options.rounds) }, () => ({ store: run('store'), map: run('map') }))
+  const cell = (figures: readonly Figures[], row: string): string => {
+    const known = figures.map((of) => of[row]).filter((figure) => figure !== null && figure !== undefined)
+    return known.length === 0 ? '-' : median(known).toPrecision(4)
+  }
+  const churned = run('churn')
+  const stores = rounds.map((round) => ({ ...round.store, ...churned }))
+  const maps = rounds.map((round) => round.map)
+  console.log(`${entries.toLocaleString('en')} entries, Node ${process.version}, medians of ${rounds.length}`)
+  console.log(`${'|'.padEnd(46)}| store | Map |\n|---|---|---|`)
+  for (const row of Object.keys(stores[0] as Figures)) console.log(`| ${row.padEnd(44)}| ${cell(stores, row)} | ${cell(maps, row)} |`)
+}
+
+const subject = options.subject
+if (subject === undefined) table()
+else console.log(JSON.stringify((SUBJECTS[subject] as () => Figures)()))

@@ -9,8 +9,12 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = `${root}/dist`
 
-/** Packages written as CommonJS call `require` for Node's own modules, which an ES module does not have. */
+/**
+ * Packages written as CommonJS call `require` for Node's own modules, and look for files from `__dirname` on, neither of which an ES module has.
+ * They are told that they lie two folders below the bundle: @grpc/reflection reads `../../proto/grpc`.
+ */
 const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
+const PACKAGE_FOLDER = `const packageFolder = import.meta.dirname + '/package/build';`
 
 rmSync(dist, { recursive: true, force: true })
 const { warnings } = await build({
@@ -20,8 +24,13 @@ const { warnings } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node26',
-  banner: { js: REQUIRE },
+  banner: { js: `${REQUIRE} ${PACKAGE_FOLDER}` },
+  define: { __dirname: 'packageFolder' },
   logLevel: 'info',
 })
 cpSync(`${root}/proto`, `${dist}/proto`, { recursive: true })
+cpSync(`${root}/node_modules/@grpc/reflection/build/proto/grpc`, `${dist}/proto/grpc`, { recursive: true })
+const swaggerUi = `${root}/node_modules/@fastify/swagger-ui/static`
+for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'favicon-32x32.png'])
+  cpSync(`${swaggerUi}/${name}`, `${dist}/swagger-ui/${name}`)
 if (warnings.length > 0) process.exitCode = 1

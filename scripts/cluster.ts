@@ -2,7 +2,7 @@
  * `npm run cluster`: three nodes of one cache on this machine, each a process of its own, to try things with. Ends all of them on Ctrl-C.
  *
  * `--nodes N` and `--base-port P`: node i takes HTTP P+i, gossip P+100+i, peers P+200+i and admin P+300+i (8080 by default, so HTTP is at 8080,
- * 8081, 8082). Other options are handed to every node.
+ * 8081, 8082), and the other faces their usual port plus i, moved as far as P is from 8080. Other options are handed to every node.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -40,6 +40,9 @@ function startNode(name: string, i: number): ChildProcess {
     host: HOST,
     'advertise-host': HOST,
     'http-port': basePort + i,
+    'resp-port': faceBase(6379) + i,
+    'text-port': faceBase(31_337) + i,
+    'grpc-port': faceBase(50_051) + i,
     'gossip-port': basePort + 100 + i,
     'peer-port': basePort + 200 + i,
     'admin-port': basePort + 300 + i,
@@ -58,6 +61,11 @@ function startNode(name: string, i: number): ChildProcess {
   return child
 }
 
+/** Where a face of the first node is: its usual port, unless HTTP was moved. */
+function faceBase(usual: number): number {
+  return usual + basePort - 8080
+}
+
 async function ready(): Promise<void> {
   for (const i of names.keys()) {
     while (!(await answers(basePort + 300 + i))) {
@@ -72,6 +80,8 @@ ${nodes} nodes of one cache are ready. Try, in another terminal:
 ${names.map((_, i) => `  curl http://${HOST}:${basePort + i}/get/xyz-1`).join('\n')}
   curl 'http://${HOST}:${basePort}/search?prefix=abc'
   curl http://${HOST}:${basePort}/
+  redis-cli -p ${faceBase(6379)} GET xyz-1
+  telnet ${HOST} ${faceBase(31_337)}
 
 Metrics: http://${HOST}:${basePort + 300}/metrics. Ctrl-C ends all.`)
 }

@@ -1,7 +1,6 @@
 /**
  * The metrics of one node, as a table: each reads a plain number that a room counts anyway, when it is scraped. What is *not* in a number stands in its help.
  */
-import type { HttpStats } from './gateway/http/index.ts'
 import type { Clock } from './lib/clock.ts'
 import type { NodeStats } from './node.ts'
 import type { Metrics, Sample } from './observability/index.ts'
@@ -9,15 +8,12 @@ import type { Metrics, Sample } from './observability/index.ts'
 /** One look at the node serves all metrics of a scrape. */
 const FRESH_MS = 20
 
-export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeStats, http: () => HttpStats): void {
-  let stats = read()
-  let readMs = clock.now()
+export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeStats): void {
+  let last: { readonly stats: NodeStats; readonly readMs: number } | null = null
   const node = (): NodeStats => {
-    if (clock.now() - readMs > FRESH_MS) {
-      stats = read()
-      readMs = clock.now()
-    }
-    return stats
+    const nowMs = clock.now()
+    if (last === null || nowMs - last.readMs > FRESH_MS) last = { stats: read(), readMs: nowMs }
+    return last.stats
   }
   const gauge = (name: string, help: string, read: (stats: NodeStats) => number): void =>
     metrics.gauge(`jackdaw_${name}`, help, () => read(node()))
@@ -101,6 +97,12 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
   counter('hits_total', 'Of these, those that found a value.', ({ cache }) => cache.hitsTotal)
   counter('sets_total', 'Writes asked of this member by its clients.', ({ cache }) => cache.setsTotal)
   counter('deletes_total', 'Deletes asked of this member by its clients.', ({ cache }) => cache.deletesTotal)
+  counter(
+    'other_operations_total',
+    'All other operations on keys asked of this member by its clients: expiry, increments, renames and so on.',
+    ({ cache }) => cache.otherOperationsTotal,
+  )
+  counter('transactions_total', 'Transactions asked of this member by its clients.', ({ cache }) => cache.transactionsTotal)
   counter('forwards_total', 'Requests sent to the member that serves the slot, repeats included.', ({ cache }) => cache.forwardedTotal)
   counter('forward_retries_total', 'Requests sent again after a broken link.', ({ cache }) => cache.retriedTotal)
   counter('forward_refusals_total', 'Requests of peers for slots that this member does not serve.', ({ cache }) => cache.refusedTotal)
@@ -114,24 +116,6 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     ({ calls }) => calls.messagesTotal,
   )
   gauge('leaving', '1 while this member hands over to stop.', ({ draining }) => (draining ? 1 : 0))
-
-  metrics.counter('jackdaw_http_requests_total', 'HTTP requests answered.', () => httpSamples(http()), ['route', 'status'])
-  metrics.counter(
-    'jackdaw_http_malformed_total',
-    'Input that was no HTTP request, or did not arrive whole in time.',
-    () => http().malformedTotal,
-  )
-  metrics.counter(
-    'jackdaw_http_broken_streams_total',
-    'Answers cut off after their first byte because the walk over the keys failed.',
-    () => http().brokenStreamsTotal,
-  )
-}
-
-function httpSamples({ requestsTotal }: HttpStats): Sample[] {
-  return Object.entries(requestsTotal).flatMap(([route, byStatus]) =>
-    Object.entries(byStatus).map(([status, value]) => ({ labels: { route, status }, value })),
-  )
 }
 
 function memberSamples({ membership }: NodeStats): Sample[] {

@@ -90,6 +90,7 @@ export class Node {
   /** By name and generation: since when a life is asked for that nobody has heard of, in ms of the clock. */
   readonly #unheardSinceMs = new Map<string, number>()
   #snapshot: DiscoverySnapshot = { candidates: [], wanted: [], heard: false }
+  #evictionPolicy: EvictionPolicy
   #leaving = false
   #forGood = false
   #ready = false
@@ -106,6 +107,7 @@ export class Node {
     const { clock, random, logger } = parts
     this.#clock = clock
     this.#hybrid = new HybridClock(clock)
+    this.#evictionPolicy = options.evictionPolicy
     this.#ringNames = new RingNames(options.grace ?? DEFAULT_GRACE)
     this.#membership = this.#makeMembership()
     this.#calls = new Calls(clock, logger)
@@ -145,6 +147,7 @@ export class Node {
     this.#links.use('bulk', this.#replication.bulkLinks())
     this.#cache = new ClusterCache({
       clock,
+      random,
       hybrid: this.#hybrid,
       store: this.#store,
       authority: this.#replication,
@@ -242,6 +245,16 @@ export class Node {
       calls: this.#calls.stats(),
       draining: this.#leaving,
     }
+  }
+
+  get evictionPolicy(): EvictionPolicy {
+    return this.#evictionPolicy
+  }
+
+  /** Until the next start. */
+  setEvictionPolicy(policy: EvictionPolicy): void {
+    this.#evictionPolicy = policy
+    this.#store.setEvictionPolicy(policy)
   }
 
   /** For the simulation's invariants and, later, the cluster page. */

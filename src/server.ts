@@ -7,13 +7,14 @@
  */
 import type { Options } from './config/index.ts'
 import { type Discovery, StaticDiscovery } from './discovery/index.ts'
-import { HttpGateway } from './gateway/http/index.ts'
+import { type FacePorts, Faces } from './faces.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Random } from './lib/random.ts'
 import { Node } from './node.ts'
 import { describeNode } from './node-metrics.ts'
-import { AdminServer, Metrics } from './observability/index.ts'
+import { AdminServer, Metrics, type Verdict } from './observability/index.ts'
+import { infoSections, redisSettings } from './redis-view.ts'
 import { formatAddress, parseAddress } from './transport/address.ts'
 import { GrpcStreams } from './transport/grpc.ts'
 import { TcpExchanges } from './transport/tcp.ts'
@@ -31,8 +32,7 @@ export interface ServerParts {
 }
 
 /** Where a server listens. */
-export interface ServerPorts {
-  readonly http: number
+export interface ServerPorts extends FacePorts {
   readonly gossip: number
   readonly peer: number
   readonly admin: number
@@ -42,15 +42,13 @@ export interface ServerPorts {
 const LAST_REQUESTS_MS = 10_000
 const FAREWELL_MS = 500
 
-const LATENCY_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
 export class Server {
   readonly ports: ServerPorts
   readonly #options: Options
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #node: Node
-  readonly #http: HttpGateway
+  readonly #faces: Faces
   readonly #admin: AdminServer
   readonly #sockets: Sockets
   #draining = false
@@ -59,7 +57,7 @@ export class Server {
     options: Options,
     parts: ServerParts,
     node: Node,
-    http: HttpGateway,
+    faces: Faces,
     admin: AdminServer,
     sockets: Sockets,
     ports: ServerPorts,
@@ -68,7 +66,7 @@ export class Server {
     this.#logger = parts.logger
     this.#clock = parts.clock
     this.#node = node
-    this.#http = http
+    this.#faces = faces
     this.#admin = admin
     this.#sockets = sockets
     this.ports = ports
@@ -107,41 +105,34 @@ export class Server {
     )
     const metrics = new Metrics(version)
     if (parts.observesProcess) metrics.observeProcess()
-    const latency = metrics.histogram(
-      'jackdaw_http_request_duration_seconds',
-      'Time to answer an HTTP request, by route.',
-      ['route'],
-      LATENCY_BOUNDS,
-    )
-    const http = new HttpGateway({
+    describeNode(metrics, clock, () => node.stats())
+    const draining = { reason: 'draining: this member is stopping', ok: false }
+    const ready = (): Verdict => (server.#draining ? draining : node.ready())
+    const faces = new Faces(options, {
       cache: node.cache,
       clock,
       logger,
-      maxBodyBytes: options.maxBodyBytes,
-      observe: (route, _status, seconds) => latency.observe(seconds, route),
-    })
-    describeNode(
+      version,
       metrics,
-      clock,
-      () => node.stats(),
-      () => http.stats(),
-    )
-    const draining = { reason: 'draining: this member is stopping', ok: false }
+      ready,
+      info: () => infoSections(node, options),
+      settings: redisSettings(node, options),
+    })
     const admin = new AdminServer({
       metrics,
       logger,
       health: {
-        ready: () => (server.#draining ? draining : node.ready()),
+        ready,
         started: () => ({ ok: true, reason: 'the listeners are bound' }),
       },
     })
     const ports = {
       gossip,
       peer,
-      http: await http.listen(options.host, options.httpPort),
+      ...(await faces.listen()),
       admin: await admin.listen(options.host, options.adminPort),
     }
-    const server = new Server(options, parts, node, http, admin, sockets, ports)
+    const server = new Server(options, parts, node, faces, admin, sockets, ports)
     node.start()
     logger.info({ ...ports, advertise: options.advertiseHost, version }, 'listening')
     return server
@@ -156,11 +147,11 @@ export class Server {
     const { drainMs, stopTimeoutMs } = this.#options
     this.#draining = true
     this.#logger.info({ drainMs, stopTimeoutMs }, 'stopping: draining and handing over')
-    this.#http.drain()
+    this.#faces.drain()
     const handedOver = new Promise<boolean>((resolve) => this.#node.handOver(stopTimeoutMs, resolve))
     await new Promise<void>((resolve) => this.#clock.after(drainMs, resolve))
     const all = await handedOver
-    await this.#http.close(LAST_REQUESTS_MS)
+    await this.#faces.close(LAST_REQUESTS_MS)
     await new Promise<void>((resolve) => this.#node.stop(FAREWELL_MS, resolve))
     await this.#close()
     this.#logger.info({ all }, all ? 'stopped: everything was handed over' : 'stopped: some slots found no heir')
@@ -170,7 +161,7 @@ export class Server {
   /** Ends now, without a word to anybody: for tests. */
   async destroy(): Promise<void> {
     this.#node.close()
-    await this.#http.close(0)
+    await this.#faces.close(0)
     await this.#close()
   }
 

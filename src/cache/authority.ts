@@ -10,11 +10,19 @@ export interface Authority {
   isPrimary(slot: number): boolean
   /** True while nothing held here may be served. */
   readonly fenced: boolean
+  /** The names of all other members that are there. */
+  others(): readonly string[]
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */
   route(slot: number): 'here' | string | null
   term(slot: number): Term | null
   adoptTerms(terms: ReadonlyMap<Term, SlotSet>): void
   write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full'
+  /** Whether any follower could confirm a write of the slot. */
+  confirmable(slot: number): boolean
+  /** Calls back once when one follower of the slot, or `all`, hold what was written here; with `false` if that did not happen in time. */
+  confirm(slot: number, all: boolean, timeoutMs: number, done: (confirmed: boolean) => void): void
+  /** Calls back once with the number of followers that each of the slots has at least which hold what was written here. */
+  countConfirmed(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (followers: number) => void): void
   readonly routeVersion: number
   readonly primaryVersion: number
   peerPrimaries(name: string): { readonly primaryVersion: number; readonly primary: SlotSet } | undefined

@@ -1,24 +1,22 @@
 /**
  * The cache as the faces see it: keys in, entries out, wherever they live. A face knows nothing else.
  *
- * Answers come by callback, at once (inside the call) when the slot is served here and later when it was forwarded or had to wait: so a hot
- * path makes no promise. An `Entry` in an answer may be read until the callback returns. Every call is answered exactly once, with an error
- * from lib/errors.ts in the worst case, within `forwardTimeoutMs` and the time the network takes.
+ * Answers come by callback, at once (inside the call) when the slot is served here and later when it was forwarded or had to wait: so a hot path
+ * makes no promise. Every call is answered exactly once, with an error from lib/errors.ts in the worst case, within `forwardTimeoutMs` and the time
+ * the network takes. An `Outcome` and its entry may be read until the callback returns, and not after another call to the cache.
  *
  * Limits on keys and values are checked here, so that all faces have the same: a request that is refused has changed nothing.
+ *
+ * Order: two operations on keys of one slot, the second asked for after the first was answered, are executed in that order. What is asked for while
+ * another is still unanswered may be executed before it.
  */
 import type { Bytes } from '../lib/bytes.ts'
 import type { Entry, ValueKind } from '../lib/entry.ts'
 import type { CacheError } from '../lib/errors.ts'
+import type { AckMode, Operation, Outcome } from './operation.ts'
 
-/** `entry` is `null` on a miss, and on an error. */
-export type GetDone = (error: CacheError | null, entry: Entry | null) => void
-export type WriteDone = (error: CacheError | null, result: WriteResult | null) => void
-
-export interface WriteResult {
-  /** Whether the key had a live value before. */
-  readonly existed: boolean
-}
+/** Just one of the two is `null`. An outcome's own `error` is never set here: it has become the error. */
+export type OutcomeDone = (error: CacheError | null, outcome: Outcome | null) => void
 
 export interface SetRequest {
   readonly key: Buffer
@@ -26,6 +24,7 @@ export interface SetRequest {
   readonly kind: ValueKind
   /** Time to live in ms; `null` for one that does not expire. */
   readonly ttlMs: number | null
+  readonly ack?: AckMode
 }
 
 export interface SetManyResult {
@@ -59,6 +58,22 @@ export interface Scan {
   close(): void
 }
 
+/** A page of a walk in the order of slots. */
+export interface SlotPage {
+  /** The receiver's to keep; without values. */
+  readonly entries: readonly Entry[]
+  /** Where to go on; 0 at the end. */
+  readonly cursor: number
+}
+
+export interface FlushResult {
+  /** Members that did not answer: what they hold may come back. */
+  readonly unreached: readonly string[]
+}
+
+/** Called for every message published on any member. The bytes are valid during the call. Answers how many subscribers got it. */
+export type Subscriber = (channel: Buffer, message: Buffer) => number
+
 export interface Limits {
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
@@ -66,10 +81,55 @@ export interface Limits {
 
 export interface Cache {
   readonly limits: Limits
-  get(key: Buffer, start: number, end: number, done: GetDone): void
-  set(request: SetRequest, done: WriteDone): void
+
+  /** True while the cache is this one node: then nothing that spans keys is limited to a slot, and every call but `scan` answers at once. */
+  readonly alone: boolean
+
+  /** Milliseconds since 1970, by the clock that judges expiry here. */
+  readonly nowMs: number
+
+  execute(operation: Operation, done: OutcomeDone): void
+
+  /**
+   * Executes operations in order with nothing in between; those that fail by themselves (see `Outcome.error`) do not stop the others, and
+   * `OPERATION_REQUIRE` leaves out such as depend on it. All keys are of one slot, unless the cache is one node: else `CROSS_SLOT`. `each` is called
+   * for every operation that was not left out, in order, before `done`. An error means that nothing was executed, but for `OUTCOME_UNKNOWN`.
+   */
+  transact(
+    operations: readonly Operation[],
+    each: (index: number, outcome: Outcome) => void,
+    done: (error: CacheError | null) => void,
+  ): void
+
   /** Checks all before it writes any; then each is written by itself, and a failure of one does not undo the others. */
   setMany(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void
-  delete(key: Buffer, start: number, end: number, done: WriteDone): void
+
   scan(query: ScanQuery): Scan
+
+  /**
+   * A page of about `count` keys (1 to 100,000) in the order of slots, from `cursor` on: 0, or what an earlier page answered, on any member. A key
+   * that stays is met exactly once on the way from 0 to 0, also while slots move. Cursors are whole numbers below 2^48.
+   */
+  scanSlots(cursor: number, count: number, done: (error: CacheError | null, page: SlotPage | null) => void): void
+
+  /** How many keys there are, those that have expired unnoticed included. */
+  size(done: (error: CacheError | null, keys: number) => void): void
+
+  /** Any key, or `null` when there is none. */
+  randomKey(done: (error: CacheError | null, key: Buffer | null) => void): void
+
+  /** Removes every key that was written before. An error means that nothing was removed. */
+  flush(done: (error: CacheError | null, result: FlushResult | null) => void): void
+
+  /** Delivers to the subscribers on every member, at most once; answers how many got it, as far as the members can be asked. */
+  publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void
+
+  /**
+   * Waits until everything written to these slots is held by `wanted` replicas beside the primary, or `timeoutMs` have passed; answers how many hold it of
+   * the slot that has the fewest. At once, if there are so many already.
+   */
+  confirm(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (replicas: number) => void): void
+
+  /** Messages of all members come here. Answers a function that ends it. */
+  subscribe(subscriber: Subscriber): () => void
 }

@@ -1,25 +1,38 @@
 /**
- * The cache of a cluster: checks the limits, finds the slot, and answers here or lets the forwarder and the walk find who can.
+ * The cache of a cluster: checks the limits, finds the slot, and answers here or lets the forwarder, a walk or a gathering find who can.
  */
-import { NO_BYTES } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
-import { VALUE_STRING } from '../lib/entry.ts'
 import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
+import type { Random } from '../lib/random.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
-import type { Cache, GetDone, Limits, Scan, ScanQuery, SetManyResult, SetRequest, WriteDone } from './cache.ts'
-import { Forwarder, type ForwarderStats, type OperationDone } from './forwarder.ts'
-import { OPERATION_DELETE, OPERATION_GET, OPERATION_SET } from './messages.ts'
+import type { Cache, FlushResult, Limits, OutcomeDone, Scan, ScanQuery, SetManyResult, SetRequest, SlotPage, Subscriber } from './cache.ts'
+import { OperationErrand, TransactionErrand } from './errand.ts'
+import { type Each, Executor, giveOutcome } from './executor.ts'
+import { Forwarder, type ForwarderStats } from './forwarder.ts'
+import { Gathering } from './gathering.ts'
+import {
+  ACK_LOCAL,
+  EXPIRY_AT,
+  EXPIRY_IN,
+  EXPIRY_NONE,
+  MAX_EXPIRY_MS,
+  OPERATION_DELETE,
+  OPERATION_GET,
+  OPERATION_SET,
+  Operation,
+  operationRow,
+} from './operation.ts'
 import { Operations } from './operations.ts'
+import { Planner } from './planner.ts'
 import { Scatter } from './scatter.ts'
-
-/** Ten years. */
-const MAX_TTL_MS = 10 * 365 * 24 * 3600 * 1000
+import { SlotWalk } from './slot-walk.ts'
 
 export interface ClusterCacheOptions {
   readonly clock: Clock
+  readonly random: Random
   readonly hybrid: HybridClock
   readonly store: Store
   readonly authority: Authority
@@ -35,84 +48,145 @@ export interface CacheStats extends ForwarderStats {
   readonly hitsTotal: number
   readonly setsTotal: number
   readonly deletesTotal: number
+  /** Operations of all other kinds, those in transactions included. */
+  readonly otherOperationsTotal: number
+  readonly transactionsTotal: number
 }
 
 export class ClusterCache implements Cache {
   readonly limits: Limits
+  readonly #hybrid: HybridClock
   readonly #authority: Authority
   readonly #operations: Operations
+  readonly #executor: Executor
+  readonly #forwardTimeoutMs: number
   readonly #forwarder: Forwarder
   readonly #scatter: Scatter
+  readonly #slotWalk: SlotWalk
+  readonly #gathering: Gathering
   #getsTotal = 0
   #hitsTotal = 0
   #setsTotal = 0
   #deletesTotal = 0
+  #otherOperationsTotal = 0
+  #transactionsTotal = 0
 
   constructor(options: ClusterCacheOptions) {
-    const { clock, hybrid, store, authority, calls, forwardTimeoutMs } = options
-    this.limits = options.limits
+    const { clock, random, hybrid, store, authority, calls, forwardTimeoutMs, limits } = options
+    const planner = new Planner(clock, calls, authority, forwardTimeoutMs)
+    this.limits = limits
+    this.#hybrid = hybrid
     this.#authority = authority
-    this.#operations = new Operations(store, authority, hybrid, options.name)
-    this.#forwarder = new Forwarder(clock, calls, authority, this.#operations, forwardTimeoutMs)
-    this.#scatter = new Scatter(clock, hybrid, calls, authority, store, forwardTimeoutMs)
+    this.#operations = new Operations(store, authority, hybrid, options.name, limits.maxValueBytes)
+    this.#executor = new Executor(this.#operations, authority)
+    this.#forwardTimeoutMs = forwardTimeoutMs
+    this.#forwarder = new Forwarder(clock, calls, authority, this.#executor, forwardTimeoutMs)
+    this.#scatter = new Scatter(clock, hybrid, calls, authority, planner, store, forwardTimeoutMs)
+    this.#slotWalk = new SlotWalk(hybrid, calls, authority, planner, store)
+    this.#gathering = new Gathering(hybrid, random, calls, authority, planner, store)
   }
 
-  get(key: Buffer, start: number, end: number, done: GetDone): void {
-    const refusal = this.#checkKey(end - start)
+  get alone(): boolean {
+    return this.#authority.others().length === 0
+  }
+
+  get nowMs(): number {
+    return this.#hybrid.physicalMs()
+  }
+
+  execute(operation: Operation, done: OutcomeDone): void {
+    const refusal = this.#check(operation)
     if (refusal !== null) {
       done(refusal, null)
       return
     }
-    this.#getsTotal++
-    const slot = slotOf(key, start, end)
-    if (this.#authority.executes(slot)) {
-      const { entry } = this.#operations.get(key, start, end)
-      if (entry !== null) this.#hitsTotal++
-      done(null, entry)
+    const slot = slotOf(operation.key, operation.keyStart, operation.keyEnd)
+    if (operationRow(operation.code)?.twoKeys && !this.#mayCombine(operation, slot)) {
+      done(crossSlot(), null)
       return
     }
-    const operation = {
-      code: OPERATION_GET,
-      key: Buffer.from(key.subarray(start, end)),
-      value: NO_BYTES,
-      kind: VALUE_STRING,
-      ttlMs: null,
-    } as const
-    this.#forwarder.run(operation, slot, (error, outcome) => {
-      if (outcome?.entry) this.#hitsTotal++
-      done(error, outcome?.entry ?? null)
-    })
+    this.#count(operation)
+    if (!this.#authority.executes(slot)) {
+      this.#forward(operation.copy(), slot, done)
+      return
+    }
+    if (operation.ack !== ACK_LOCAL) {
+      this.#executor.run(operation, slot, this.#forwardTimeoutMs, done)
+      return
+    }
+    const outcome = this.#operations.run(operation, slot)
+    if (operation.code === OPERATION_GET && outcome.existed) this.#hitsTotal++
+    giveOutcome(outcome, done)
   }
 
-  set(request: SetRequest, done: WriteDone): void {
-    const refusal = this.#checkSet(request)
-    if (refusal === null) this.#set(request, writeDone(done))
-    else done(refusal, null)
+  transact(operations: readonly Operation[], each: Each, done: (error: CacheError | null) => void): void {
+    let slot = -1
+    let here = true
+    let oneSlot = true
+    for (const operation of operations) {
+      const refusal = this.#check(operation)
+      if (refusal !== null) {
+        done(refusal)
+        return
+      }
+      const own = slotOf(operation.key, operation.keyStart, operation.keyEnd)
+      if (operationRow(operation.code)?.twoKeys && secondSlot(operation) !== own) oneSlot = false
+      if (slot === -1) slot = own
+      else if (own !== slot) oneSlot = false
+      here &&= this.#authority.executes(own)
+    }
+    if (slot === -1) {
+      done(null)
+      return
+    }
+    if (!oneSlot && !this.alone) {
+      done(crossSlot())
+      return
+    }
+    if (!oneSlot && !here) {
+      done(new CacheError('TRY_AGAIN', 'this member does not serve all slots yet'))
+      return
+    }
+    this.#transactionsTotal++
+    for (const operation of operations) this.#count(operation)
+    const list = here ? operations : operations.map((operation) => operation.copy())
+    const counted: Each = (index, outcome) => {
+      if (list[index]?.code === OPERATION_GET && outcome.existed) this.#hitsTotal++
+      each(index, outcome)
+    }
+    const errand = new TransactionErrand(list, slot, this.#executor, counted, done)
+    if (here) errand.execute(this.#forwardTimeoutMs)
+    else this.#forwarder.run(errand)
   }
 
   setMany(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void {
-    for (const request of requests) {
-      const refusal = this.#checkSet(request)
+    const operations = requests.map(({ key, value, kind, ttlMs, ack = ACK_LOCAL }) => {
+      const operation = new Operation().reset(OPERATION_SET).setKey(key).setValue(value)
+      operation.kind = kind
+      operation.ack = ack
+      return ttlMs === null ? operation : operation.setExpiry(EXPIRY_IN, ttlMs)
+    })
+    for (const operation of operations) {
+      const refusal = this.#check(operation)
       if (refusal !== null) {
         done(refusal, null)
         return
       }
     }
-    let open = requests.length
+    let open = operations.length
     let set = 0
     let firstError: CacheError | null = null
     const failed: boolean[] = []
     const finish = (): void => {
       if (open === 0) done(null, { set, failed: requests.filter((_, i) => failed[i]).map(({ key }) => key), error: firstError })
     }
-    if (open === 0) finish()
-    for (const [i, request] of requests.entries()) {
-      this.#set(request, (error, outcome) => {
-        const problem = error ?? outcomeError(outcome?.error ?? null)
-        if (problem === null) set++
+    finish()
+    for (const [i, operation] of operations.entries()) {
+      this.execute(operation, (error) => {
+        if (error === null) set++
         else {
           failed[i] = true
-          firstError ??= problem
+          firstError ??= error
         }
         open--
         finish()
@@ -120,25 +194,36 @@ export class ClusterCache implements Cache {
     }
   }
 
-  delete(key: Buffer, start: number, end: number, done: WriteDone): void {
-    const refusal = this.#checkKey(end - start)
-    if (refusal !== null) {
-      done(refusal, null)
-      return
-    }
-    this.#deletesTotal++
-    const operation = {
-      code: OPERATION_DELETE,
-      key: Buffer.from(key.subarray(start, end)),
-      value: NO_BYTES,
-      kind: VALUE_STRING,
-      ttlMs: null,
-    } as const
-    this.#forwarder.run(operation, slotOf(key, start, end), writeDone(done))
-  }
-
   scan(query: ScanQuery): Scan {
     return this.#scatter.scan(query)
+  }
+
+  scanSlots(cursor: number, count: number, done: (error: CacheError | null, page: SlotPage | null) => void): void {
+    this.#slotWalk.page(cursor, count, done)
+  }
+
+  size(done: (error: CacheError | null, keys: number) => void): void {
+    this.#gathering.size(done)
+  }
+
+  randomKey(done: (error: CacheError | null, key: Buffer | null) => void): void {
+    this.#gathering.randomKey(done)
+  }
+
+  flush(done: (error: CacheError | null, result: FlushResult | null) => void): void {
+    this.#gathering.flush(done)
+  }
+
+  publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void {
+    this.#gathering.publish(channel, message, done)
+  }
+
+  confirm(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (replicas: number) => void): void {
+    this.#gathering.confirm(slots, wanted, timeoutMs, done)
+  }
+
+  subscribe(subscriber: Subscriber): () => void {
+    return this.#gathering.subscribe(subscriber)
   }
 
   /** Routes may have changed: what waits looks again. */
@@ -157,39 +242,64 @@ export class ClusterCache implements Cache {
       hitsTotal: this.#hitsTotal,
       setsTotal: this.#setsTotal,
       deletesTotal: this.#deletesTotal,
+      otherOperationsTotal: this.#otherOperationsTotal,
+      transactionsTotal: this.#transactionsTotal,
     }
   }
 
-  #set(request: SetRequest, done: OperationDone): void {
-    this.#setsTotal++
-    this.#forwarder.run({ code: OPERATION_SET, ...request }, slotOf(request.key), done)
-  }
-
-  #checkKey(length: number): CacheError | null {
-    if (length === 0) return new CacheError('KEY_INVALID', 'the key is empty')
-    if (length > this.limits.maxKeyBytes)
-      return new CacheError('KEY_INVALID', `the key has ${length} bytes, over the limit of ${this.limits.maxKeyBytes}`)
-    return null
-  }
-
-  #checkSet({ key, value, ttlMs }: SetRequest): CacheError | null {
-    const { maxValueBytes } = this.limits
-    if (ttlMs !== null && !(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
-      return new CacheError('TTL_INVALID', `the time to live is above 0 and at most ${MAX_TTL_MS} ms`)
+  #forward(operation: Operation, slot: number, done: OutcomeDone): void {
+    const counted: OutcomeDone = (error, outcome) => {
+      if (operation.code === OPERATION_GET && outcome?.existed) this.#hitsTotal++
+      done(error, outcome)
     }
-    if (value.length > maxValueBytes)
-      return new CacheError('VALUE_TOO_LARGE', `the value has ${value.length} bytes, over the limit of ${maxValueBytes}`)
-    return this.#checkKey(key.length)
+    this.#forwarder.run(new OperationErrand(operation, slot, this.#executor, counted))
+  }
+
+  /** Whether an operation on two keys can be atomic: both in one slot, or every slot here. */
+  #mayCombine(operation: Operation, slot: number): boolean {
+    const second = secondSlot(operation)
+    return second === slot || (this.alone && this.#authority.executes(second))
+  }
+
+  #count({ code }: Operation): void {
+    if (code === OPERATION_GET) this.#getsTotal++
+    else if (code === OPERATION_SET) this.#setsTotal++
+    else if (code === OPERATION_DELETE) this.#deletesTotal++
+    else this.#otherOperationsTotal++
+  }
+
+  #check(operation: Operation): CacheError | null {
+    const { code, keyStart, keyEnd, valueStart, valueEnd, expiry } = operation
+    const { maxKeyBytes, maxValueBytes } = this.limits
+    const keyBytes = keyEnd - keyStart
+    if (keyBytes > maxKeyBytes || keyBytes === 0) return keyRefusal(keyBytes, maxKeyBytes)
+    if (code === OPERATION_GET) return null
+    const valueBytes = valueEnd - valueStart
+    if (operationRow(code)?.twoKeys && (valueBytes > maxKeyBytes || valueBytes === 0)) return keyRefusal(valueBytes, maxKeyBytes)
+    if (valueBytes > maxValueBytes)
+      return new CacheError('VALUE_TOO_LARGE', `the value has ${valueBytes} bytes, over the limit of ${maxValueBytes}`)
+    if (expiry === EXPIRY_NONE) return null
+    return this.#checkExpiry(operation)
+  }
+
+  #checkExpiry({ code, expiry, expiryMs }: Operation): CacheError | null {
+    if (expiry !== EXPIRY_IN && expiry !== EXPIRY_AT) return null
+    const from = expiry === EXPIRY_IN ? this.#hybrid.physicalMs() : 0
+    // An expiry that has passed deletes; to store something that is over at once is a mistake.
+    const positive = code !== OPERATION_SET || expiry === EXPIRY_AT || expiryMs > 0
+    if (positive && from + expiryMs <= MAX_EXPIRY_MS && expiryMs >= -MAX_EXPIRY_MS) return null
+    return new CacheError('TTL_INVALID', `the time to live is above 0 and at most ${MAX_EXPIRY_MS - Math.floor(from)} ms`)
   }
 }
 
-function writeDone(done: WriteDone): OperationDone {
-  return (error, outcome) => {
-    const problem = error ?? outcomeError(outcome?.error ?? null)
-    done(problem, problem === null ? { existed: outcome?.existed ?? false } : null)
-  }
+function secondSlot({ value, valueStart, valueEnd }: Operation): number {
+  return slotOf(value, valueStart, valueEnd)
 }
 
-function outcomeError(code: CacheError['code'] | null): CacheError | null {
-  return code === null ? null : new CacheError(code, 'the memory limit is reached and nothing may be evicted')
+function crossSlot(): CacheError {
+  return new CacheError('CROSS_SLOT', "Keys in request don't hash to the same slot")
+}
+
+function keyRefusal(bytes: number, maxKeyBytes: number): CacheError {
+  return new CacheError('KEY_INVALID', bytes === 0 ? 'the key is empty' : `the key has ${bytes} bytes, over the limit of ${maxKeyBytes}`)
 }

@@ -1,50 +1,46 @@
 /**
- * The forwarder: brings an operation to whoever executes its slot, and the answer back.
+ * The forwarder: brings an errand to whoever serves its slot, and the answer back.
  *
- * An operation is run here, sent to the slot's primary, or parked while nobody is known to serve the slot: whenever routes change it looks again,
- * until `forwardTimeoutMs` has passed. A refusal names the term the other side knows and may be followed by any operation; after a broken link only
- * an operation that may be repeated is sent again. What is parked is bounded in number and bytes.
+ * An errand is run here, sent to the slot's primary, or parked while nobody is known to serve the slot: whenever routes change it looks again, until
+ * `forwardTimeoutMs` has passed. A refusal names the term the other side knows and may be followed by any errand; after a broken link only one that
+ * may be repeated is sent again. What is parked is bounded in number and bytes.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
-import { Entry } from '../lib/entry.ts'
-import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
 import { CacheError } from '../lib/errors.ts'
 import { slotOf } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeTerm, encodeTerm } from '../placement/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
+import { type Errand, ServedErrand } from './errand.ts'
+import type { Executor } from './executor.ts'
 import {
   ANSWER_DONE,
-  ANSWER_ENTRY,
   ANSWER_ERROR,
   ANSWER_REFUSED,
+  type Asked,
   decodeError,
   decodeOperation,
+  decodeTransaction,
   encodeError,
-  encodeOperation,
   KIND_OPERATION,
-  OPERATION_GET,
-  type Operation,
+  KIND_TRANSACTION,
 } from './messages.ts'
-import { type Operations, type Outcome, operationRow } from './operations.ts'
+import { type Operation, operationRow } from './operation.ts'
 
 const MAX_PARKED = 20_000
 const MAX_PARKED_BYTES = 64 * 1024 * 1024
 /** Between attempts when routes say nothing new. */
 const RETRY_MS = 20
 
-/** The outcome is only valid during the call. */
-export type OperationDone = (error: CacheError | null, outcome: Outcome | null) => void
+/** The part of the time left for a request that its acknowledgement may take. */
+const CONFIRM_SHARE = 0.8
 
 interface Pending {
-  readonly operation: Operation
-  readonly slot: number
-  readonly repeatable: boolean
+  readonly errand: Errand
   readonly deadlineMs: number
   /** Asked for by a peer: it is run here or refused, never passed on. */
   readonly local: boolean
-  readonly done: OperationDone
   /** A write was sent and its answer lost: it may have been executed. */
   uncertain: boolean
 }
@@ -62,7 +58,7 @@ export class Forwarder {
   readonly #clock: Clock
   readonly #calls: CacheCalls
   readonly #authority: Authority
-  readonly #operations: Operations
+  readonly #executor: Executor
   readonly #timeoutMs: number
   #parked: Pending[] = []
   #parkedBytes = 0
@@ -74,21 +70,23 @@ export class Forwarder {
   #retriedTotal = 0
   #timedOutTotal = 0
 
-  constructor(clock: Clock, calls: CacheCalls, authority: Authority, operations: Operations, timeoutMs: number) {
+  constructor(clock: Clock, calls: CacheCalls, authority: Authority, executor: Executor, timeoutMs: number) {
     this.#clock = clock
     this.#calls = calls
     this.#authority = authority
-    this.#operations = operations
+    this.#executor = executor
     this.#timeoutMs = timeoutMs
     calls.handle(KIND_OPERATION, (_from, body, respond) => {
-      if (respond !== null) this.#serve(Buffer.from(body), respond)
+      if (respond !== null) this.#serve(decodeOperation(Buffer.from(body)), true, respond)
+    })
+    calls.handle(KIND_TRANSACTION, (_from, body, respond) => {
+      if (respond !== null) this.#serve(decodeTransaction(Buffer.from(body)), false, respond)
     })
   }
 
-  /** Runs an operation wherever its slot is served. `done` is called inside this call when that is here. */
-  run(operation: Operation, slot: number, done: OperationDone): void {
-    const repeatable = operationRow(operation.code)?.repeatable ?? false
-    this.#attempt({ operation, slot, repeatable, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false, done, uncertain: false })
+  /** Has an errand executed wherever its slot is served: inside this call when that is here. */
+  run(errand: Errand): void {
+    this.#attempt({ errand, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false, uncertain: false })
   }
 
   /** Routes may have changed: whatever waits looks again. */
@@ -117,59 +115,58 @@ export class Forwarder {
   }
 
   #attempt(pending: Pending): void {
-    const { operation, slot, local, done } = pending
-    const route = this.#authority.route(slot)
+    const { errand, local } = pending
+    const route = this.#authority.route(errand.slot)
     if (route === 'here') {
-      const row = operationRow(operation.code)
-      if (row === undefined) done(new CacheError('INTERNAL', `operation ${operation.code} is not known here`), null)
-      else done(null, row.run(this.#operations, operation, slot))
+      // Whoever asked from elsewhere waits a little longer than the followers are waited for here.
+      errand.execute((pending.deadlineMs - this.#clock.now()) * CONFIRM_SHARE)
     } else if (route !== null && !local) {
       this.#send(pending, route)
     } else if (route !== null) {
       this.#refusedTotal++
-      done(new CacheError('TRY_AGAIN', 'another member serves the slot'), null)
+      errand.fail(new CacheError('TRY_AGAIN', 'another member serves the slot'))
     } else {
       this.#park(pending)
     }
   }
 
   #send(pending: Pending, name: string): void {
+    const { errand } = pending
     const leftMs = pending.deadlineMs - this.#clock.now()
     if (leftMs <= 0) {
       this.#timedOut(pending)
       return
     }
     this.#forwardedTotal++
-    this.#calls.call(name, KIND_OPERATION, encodeOperation(pending.operation, leftMs), leftMs, (failure, body) => {
+    this.#calls.call(name, errand.kind, errand.encode(leftMs), leftMs, (failure, body) => {
       if (body !== null) this.#answered(pending, body)
-      else if (failure === 'unreachable' || failure === 'busy' || pending.repeatable) {
+      else if (failure !== 'lost' || errand.repeatable) {
         this.#retriedTotal++
-        pending.uncertain ||= failure === 'lost' && pending.operation.code !== OPERATION_GET
+        pending.uncertain ||= failure === 'lost' && errand.writes
         this.#park(pending)
       } else {
-        pending.done(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered`), null)
+        errand.fail(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered: the write may have been executed`))
       }
     })
   }
 
   #answered(pending: Pending, body: Buffer): void {
+    const { errand } = pending
     const reader = new ByteReader(body)
     const answer = reader.u8()
     if (answer === ANSWER_DONE) {
-      pending.done(null, { error: null, existed: reader.u8() === 1, entry: null })
-    } else if (answer === ANSWER_ENTRY) {
-      pending.done(null, { error: null, existed: true, entry: decodeEntry(reader, new Entry()) })
+      errand.answered(reader)
     } else if (answer === ANSWER_ERROR) {
       const { code, message } = decodeError(reader)
-      pending.done(new CacheError(code, message), null)
+      errand.fail(new CacheError(code, message))
     } else {
-      if (reader.u8() === 1) this.#authority.adoptTerms(new Map([[decodeTerm(reader), SlotSet.of([pending.slot])]]))
+      if (reader.u8() === 1) this.#authority.adoptTerms(new Map([[decodeTerm(reader), SlotSet.of([errand.slot])]]))
       this.#park(pending)
     }
   }
 
   #park(pending: Pending): void {
-    const { operation, deadlineMs } = pending
+    const { errand, deadlineMs } = pending
     if (this.#closed) {
       this.#give(pending, 'TRY_AGAIN', 'this member is stopping')
     } else if (this.#clock.now() >= deadlineMs) {
@@ -179,7 +176,7 @@ export class Forwarder {
     } else {
       this.#parkedTotal++
       this.#parked.push(pending)
-      this.#parkedBytes += operation.key.length + operation.value.length
+      this.#parkedBytes += errand.bytes
       this.#wakeLater()
     }
   }
@@ -198,31 +195,29 @@ export class Forwarder {
     this.#give(pending, 'TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`)
   }
 
-  /** Gives an operation up. A write that may have been executed is never said not to have been. */
-  #give({ done, uncertain }: Pending, code: 'TRY_AGAIN' | 'BUSY', message: string): void {
-    if (uncertain) done(new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed'), null)
-    else done(new CacheError(code, message), null)
+  /** Gives an errand up. A write that may have been executed is never said not to have been. */
+  #give({ errand, uncertain }: Pending, code: 'TRY_AGAIN' | 'BUSY', message: string): void {
+    if (uncertain) errand.fail(new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed'))
+    else errand.fail(new CacheError(code, message))
   }
 
   /** A peer's request. It is run if this member executes the slot, waits while that is in doubt, and is refused with what is known otherwise. */
-  #serve(body: Buffer, respond: (answer: Buffer) => void): void {
-    const { operation, patienceMs } = decodeOperation(body)
-    const slot = slotOf(operation.key)
-    const deadlineMs = this.#clock.now() + Math.min(patienceMs, this.#timeoutMs) / 2
-    this.#attempt({
-      operation,
-      slot,
-      repeatable: true,
-      deadlineMs,
-      local: true,
-      uncertain: false,
-      done: (error, outcome) => {
-        if (outcome !== null && outcome.error === null) respond(encodeOutcome(outcome))
-        else if (outcome?.error) respond(encodeError(outcome.error, 'the memory limit is reached and nothing may be evicted'))
-        else if (error?.code === 'TRY_AGAIN' || error?.code === 'BUSY') respond(this.#refusal(slot))
-        else respond(encodeError(error?.code ?? 'INTERNAL', error?.message ?? ''))
-      },
+  #serve({ operations, slot, patienceMs }: Asked, single: boolean, respond: (answer: Buffer) => void): void {
+    const unknown = operations.find(({ code }) => operationRow(code) === undefined)
+    if (unknown !== undefined) {
+      respond(encodeError('INTERNAL', `operation ${unknown.code} is not known here`))
+      return
+    }
+    if (!operations.every((operation) => belongs(operation, slot))) {
+      respond(encodeError('CROSS_SLOT', `an operation on another slot than ${slot}`))
+      return
+    }
+    const errand = new ServedErrand(operations, slot, single, this.#executor, respond, (error) => {
+      if (error.code === 'TRY_AGAIN' || error.code === 'BUSY') respond(this.#refusal(slot))
+      else respond(encodeError(error.code, error.message))
     })
+    const deadlineMs = this.#clock.now() + Math.min(patienceMs, this.#timeoutMs) / 2
+    this.#attempt({ errand, deadlineMs, local: true, uncertain: false })
   }
 
   #refusal(slot: number): Buffer {
@@ -233,13 +228,9 @@ export class Forwarder {
   }
 }
 
-function encodeOutcome({ entry, existed }: Outcome): Buffer {
-  if (entry === null)
-    return new ByteWriter(2)
-      .u8(ANSWER_DONE)
-      .u8(existed ? 1 : 0)
-      .toBuffer()
-  const writer = new ByteWriter(64 + entry.bytes).u8(ANSWER_ENTRY)
-  encodeEntry(writer, entry)
-  return writer.toBuffer()
+/** A peer names the slot that it has found; a write under a wrong one would be lost. */
+function belongs(operation: Operation, slot: number): boolean {
+  const { key, keyStart, keyEnd, value, valueStart, valueEnd } = operation
+  if (slotOf(key, keyStart, keyEnd) !== slot) return false
+  return !operationRow(operation.code)?.twoKeys || slotOf(value, valueStart, valueEnd) === slot
 }

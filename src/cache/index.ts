@@ -1,3 +1,15 @@
 /** The cache: where a key lives, answered here or by whoever serves it. */
-export type { Cache, Limits, Scan, ScanPage, ScanQuery, SetManyResult, SetRequest, WriteResult } from './cache.ts'
+export type {
+  Cache,
+  FlushResult,
+  Limits,
+  OutcomeDone,
+  Scan,
+  ScanPage,
+  ScanQuery,
+  SetManyResult,
+  SetRequest,
+  SlotPage,
+  Subscriber,
+} from './cache.ts'
 export { type CacheStats, ClusterCache } from './cluster-cache.ts'

@@ -1,64 +1,173 @@
 /**
- * What members ask each other for the cache: an operation on a key, a page of a walk. Carried by the request channel; read with `ByteReader`, which
- * throws `MalformedError`. Requests carry resulting facts (a TTL becomes an expiry only at the primary, by its clock).
+ * What members ask each other for the cache: operations on keys, pages of walks, counts, flushes, messages. Carried by the request channel; read with
+ * `ByteReader`, which throws `MalformedError`. A TTL becomes an expiry only at the primary, by its clock.
  */
-import { ByteReader, ByteWriter } from '../lib/bytes.ts'
-import { Entry, VALUE_JSON, VALUE_STRING, type ValueKind } from '../lib/entry.ts'
+import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
+import { Entry, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { ERRORS } from '../lib/errors.ts'
+import {
+  ACK_ALL,
+  ACK_LOCAL,
+  ACK_REPLICA,
+  EXPIRY_AT,
+  EXPIRY_IN,
+  EXPIRY_KEEP,
+  EXPIRY_NONE,
+  IF_UNCHANGED,
+  IF_VERSION,
+  MAX_EXPIRY_MS,
+  Operation,
+  type Outcome,
+  UNLESS_VERSION,
+} from './operation.ts'
 
 /** Call: do this at the slot's primary. */
 export const KIND_OPERATION = 20
-/** Call: a page of keys of the slots you are primary of. */
+/** Call: a page of keys, in byte order, of the slots you are primary of. */
 export const KIND_SCAN = 21
+/** Call: do these at the slot's primary, with nothing in between. */
+export const KIND_TRANSACTION = 22
+/** Call: keys of a range of the slots you are primary of. */
+export const KIND_SLOTS = 23
+/** Call: how many keys are in the slots you are primary of. */
+export const KIND_SIZE = 24
+/** Call: any key of the slots you are primary of. */
+export const KIND_RANDOM_KEY = 25
+/** Call: what does your hybrid clock say? */
+export const KIND_CLOCK = 26
+/** Call: everything up to this stamp is gone. */
+export const KIND_FLOOR = 27
+/** Call: a message for the subscribers of a channel. */
+export const KIND_PUBLISH = 28
+/** Call: how many followers hold what was written to these slots? */
+export const KIND_CONFIRM = 29
 
-export const OPERATION_GET = 1
-export const OPERATION_SET = 2
-export const OPERATION_DELETE = 3
-
-/** One request on one key. `key` and `value` live until the operation is answered. */
-export interface Operation {
-  readonly code: number
-  readonly key: Buffer
-  readonly value: Buffer
-  readonly kind: ValueKind
-  /** In ms; `null`: it does not expire. */
-  readonly ttlMs: number | null
-}
+const HAS_EXPIRY = 1
+const HAS_VERSION = 2
+const HAS_OFFSET = 4
+const MAX_OFFSET = 0xffffffff
+const HAS_ACK = 8
 
 /** `patienceMs`: how long the asker will wait; after that the operation is not to be begun. */
-export function encodeOperation(operation: Operation, patienceMs: number): Buffer {
-  const writer = new ByteWriter(40 + operation.key.length + operation.value.length)
-  writer
-    .u8(operation.code)
-    .u8(operation.kind)
-    .f64(operation.ttlMs ?? -1)
-    .u32(Math.max(0, patienceMs))
-  return writer.block(operation.key).block(operation.value).toBuffer()
+export function encodeOperation(operation: Operation, slot: number, patienceMs: number): Buffer {
+  const writer = new ByteWriter(48 + operation.bytes).u16(slot).u32(Math.max(0, patienceMs))
+  writeOperation(writer, operation)
+  return writer.toBuffer()
 }
 
-/** The key and value are views of `body`. */
-export function decodeOperation(body: Buffer): { readonly operation: Operation; readonly patienceMs: number } {
+export function encodeTransaction(operations: readonly Operation[], slot: number, patienceMs: number): Buffer {
+  const writer = new ByteWriter(256).u16(slot).u32(Math.max(0, patienceMs)).u32(operations.length)
+  for (const operation of operations) writeOperation(writer, operation)
+  return writer.toBuffer()
+}
+
+export interface Asked {
+  readonly slot: number
+  readonly patienceMs: number
+  /** Their bytes are views of the body. */
+  readonly operations: readonly Operation[]
+}
+
+export function decodeOperation(body: Buffer): Asked {
   const reader = new ByteReader(body)
-  const code = reader.u8()
-  const kind = reader.u8() === VALUE_JSON ? VALUE_JSON : VALUE_STRING
-  const ttlMs = reader.f64()
+  const slot = reader.u16()
   const patienceMs = reader.u32()
-  const operation: Operation = { code, kind, ttlMs: ttlMs < 0 ? null : ttlMs, key: reader.block(), value: reader.block() }
-  return { operation, patienceMs }
+  return { slot, patienceMs, operations: [readOperation(reader)] }
+}
+
+export function decodeTransaction(body: Buffer): Asked {
+  const reader = new ByteReader(body)
+  const slot = reader.u16()
+  const patienceMs = reader.u32()
+  const count = reader.u32()
+  const operations: Operation[] = []
+  for (let i = 0; i < count; i++) operations.push(readOperation(reader))
+  return { slot, patienceMs, operations }
+}
+
+function writeOperation(writer: ByteWriter, operation: Operation): void {
+  const { code, flags, condition, expiry, expiryMs, ack, kind, offset, key, keyStart, keyEnd, value, valueStart, valueEnd } = operation
+  const named = condition === IF_VERSION || condition === UNLESS_VERSION || condition === IF_UNCHANGED
+  const present =
+    (expiry === EXPIRY_NONE ? 0 : HAS_EXPIRY) |
+    (named ? HAS_VERSION : 0) |
+    (offset === 0 ? 0 : HAS_OFFSET) |
+    (ack === ACK_LOCAL ? 0 : HAS_ACK)
+  writer.u8(code).u8(present).u8(kind).u8(flags).u8(condition)
+  if ((present & HAS_EXPIRY) !== 0) writer.u8(expiry).f64(expiryMs)
+  if ((present & HAS_VERSION) !== 0) writer.u48(operation.ms).u16(operation.counter).text(operation.writer)
+  // One that does not fit is out of any value's reach, as is the largest that does.
+  if ((present & HAS_OFFSET) !== 0) writer.u32(Math.min(offset, MAX_OFFSET))
+  if ((present & HAS_ACK) !== 0) writer.u8(ack)
+  writer.block(key, keyStart, keyEnd).block(value, valueStart, valueEnd)
+}
+
+function readOperation(reader: ByteReader): Operation {
+  const operation = new Operation().reset(reader.u8())
+  const present = reader.u8()
+  operation.kind = reader.u8() === VALUE_JSON ? VALUE_JSON : VALUE_STRING
+  operation.flags = reader.u8()
+  operation.condition = reader.u8()
+  if ((present & HAS_EXPIRY) !== 0) {
+    const mode = reader.u8()
+    if (mode !== EXPIRY_KEEP && mode !== EXPIRY_IN && mode !== EXPIRY_AT) throw new MalformedError(`there is no expiry mode ${mode}`)
+    const expiryMs = reader.f64()
+    if (!(Math.abs(expiryMs) <= MAX_EXPIRY_MS)) throw new MalformedError(`${expiryMs} ms is no expiry`)
+    operation.setExpiry(mode, expiryMs)
+  }
+  if ((present & HAS_VERSION) !== 0) operation.setVersion(reader.u48(), reader.u16(), reader.text())
+  if ((present & HAS_OFFSET) !== 0) operation.offset = reader.u32()
+  if ((present & HAS_ACK) !== 0) operation.ack = reader.u8() === ACK_ALL ? ACK_ALL : ACK_REPLICA
+  return operation.setKey(reader.block()).setValue(reader.block())
+}
+
+const EXISTED = 1
+const WRITTEN = 2
+const HAS_ENTRY = 4
+const FAILED = 8
+const DESCRIBED = 16
+
+/** After the `ANSWER_DONE` of an operation, and after each index in that of a transaction. */
+export function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
+  const { error, existed, written, entry, length, idleMs, frequency, ms, counter, writer: author } = outcome
+  const described = idleMs >= 0 || frequency >= 0
+  writer.u8(
+    (existed ? EXISTED : 0) |
+      (written ? WRITTEN : 0) |
+      (entry === null ? 0 : HAS_ENTRY) |
+      (error === null ? 0 : FAILED) |
+      (described ? DESCRIBED : 0),
+  )
+  if (error !== null) writer.text(error)
+  writer.u32(length).u48(ms).u16(counter).text(author)
+  if (described) writer.f64(idleMs).f64(frequency)
+  if (entry !== null) encodeEntry(writer, entry)
+}
+
+/** An entry in it is a view of the reader's bytes. */
+export function readOutcome(reader: ByteReader): Outcome {
+  const bits = reader.u8()
+  const error = (bits & FAILED) !== 0 ? errorCode(reader.text()) : null
+  const length = reader.u32()
+  const ms = reader.u48()
+  const counter = reader.u16()
+  const writer = reader.text()
+  const described = (bits & DESCRIBED) !== 0
+  const idleMs = described ? reader.f64() : -1
+  const frequency = described ? reader.f64() : -1
+  const entry = (bits & HAS_ENTRY) !== 0 ? decodeEntry(reader, new Entry()) : null
+  const existed = (bits & EXISTED) !== 0
+  return { error, existed, written: (bits & WRITTEN) !== 0, entry, length, idleMs, frequency, ms, counter, writer }
 }
 
 /** First byte of an answer to an operation or a scan. */
 export const ANSWER_DONE = 0
-/** A get's hit: the entry follows. */
-export const ANSWER_ENTRY = 1
 /** Not executed: this member does not hold the slot (or the table the scan was planned by is outdated). Terms it knows may follow. */
 export const ANSWER_REFUSED = 2
 /** Not executed: an error's code and message follow. */
 export const ANSWER_ERROR = 3
-
-const ERROR_CODES = Object.keys(ERRORS) as ErrorCode[]
 
 export function encodeError(code: ErrorCode, message: string): Buffer {
   return new ByteWriter(64).u8(ANSWER_ERROR).text(code).block(Buffer.from(message)).toBuffer()
@@ -67,7 +176,11 @@ export function encodeError(code: ErrorCode, message: string): Buffer {
 export function decodeError(reader: ByteReader): { code: ErrorCode; message: string } {
   const text = reader.text()
   const message = reader.block().toString()
-  return { code: ERROR_CODES.find((code) => code === text) ?? 'INTERNAL', message }
+  return { code: errorCode(text), message }
+}
+
+function errorCode(text: string): ErrorCode {
+  return Object.hasOwn(ERRORS, text) ? (text as ErrorCode) : 'INTERNAL'
 }
 
 export interface ScanRequest {
@@ -93,6 +206,22 @@ export function decodeScan(body: Buffer): ScanRequest {
   const suffix = reader.block()
   const flags = reader.u8()
   return { primaryVersion, prefix, suffix, values: (flags & 1) !== 0, after: (flags & 2) !== 0 ? reader.block() : null }
+}
+
+export interface SlotsRequest {
+  readonly primaryVersion: number
+  /** The position from which on. */
+  readonly cursor: number
+  readonly count: number
+}
+
+export function encodeSlots({ primaryVersion, cursor, count }: SlotsRequest): Buffer {
+  return new ByteWriter(16).u48(primaryVersion).u32(cursor).u32(count).toBuffer()
+}
+
+export function decodeSlots(body: Buffer): SlotsRequest {
+  const reader = new ByteReader(body)
+  return { primaryVersion: reader.u48(), cursor: reader.u32(), count: reader.u32() }
 }
 
 /** A member's part of a page: entries above `after`, and how far it looked: `null` when to the end. */

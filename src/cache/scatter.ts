@@ -2,16 +2,15 @@
  * A walk over the whole cluster in byte order of keys: a merge of one sorted stream of pages from every member, each answering for the slots it is
  * primary of.
  *
- * A walk is planned by the tables the members publish, and holds only while they do: every request names the version of the callee's table, and a
- * callee whose table has changed refuses. Then all that was read ahead is thrown away and the walk is planned anew from the last key it gave, so a
- * key that stays is met exactly once, wherever its slot moves meanwhile. While a slot is served by nobody the walk waits, as a get would.
+ * A walk holds to one plan (planner.ts) as long as that holds. Then all that was read ahead is thrown away and the walk is planned anew from the last
+ * key it gave, so a key that stays is met exactly once, wherever its slot moves meanwhile. While a slot is served by nobody the walk waits, as a get
+ * would.
  */
 import { ByteReader, compareBytes, NO_BYTES } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
 import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
-import { SLOT_COUNT } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
 import type { Scan, ScanPage, ScanQuery } from './cache.ts'
@@ -26,38 +25,36 @@ import {
   type PartialPage,
   type ScanRequest,
 } from './messages.ts'
+import type { Plan, Planner } from './planner.ts'
 
 /** Entries looked at in one call into the store: about a millisecond. */
 const MAX_STEPS = 2000
 const MAX_PAGE_ENTRIES = 512
 const MAX_PAGE_BYTES = 256 * 1024
 const RETRY_MS = 10
-/** Some routes change with time alone. */
-const REPLAN_MS = 50
-
-/** Who answers for which part of the key space, as of one version of the routes. */
-interface Plan {
-  readonly routeVersion: number
-  /** Members and the version of their tables; `null` for the member itself. */
-  readonly members: readonly { readonly name: string | null; readonly primaryVersion: number }[]
-}
-
 export class Scatter {
   readonly #clock: Clock
   readonly #hybrid: HybridClock
   readonly #calls: CacheCalls
   readonly #authority: Authority
+  readonly #planner: Planner
   readonly #store: Store
   readonly #timeoutMs: number
-  #plan: Plan | null = null
-  #unplannedFor = -1
-  #unplannedMs = 0
 
-  constructor(clock: Clock, hybrid: HybridClock, calls: CacheCalls, authority: Authority, store: Store, timeoutMs: number) {
+  constructor(
+    clock: Clock,
+    hybrid: HybridClock,
+    calls: CacheCalls,
+    authority: Authority,
+    planner: Planner,
+    store: Store,
+    timeoutMs: number,
+  ) {
     this.#clock = clock
     this.#hybrid = hybrid
     this.#calls = calls
     this.#authority = authority
+    this.#planner = planner
     this.#store = store
     this.#timeoutMs = timeoutMs
     calls.handle(KIND_SCAN, (_from, body, respond) => respond?.(this.#serve(decodeScan(body))))
@@ -67,29 +64,8 @@ export class Scatter {
     return new Walk(this, this.#clock, query, this.#timeoutMs)
   }
 
-  /** `null` while some slot has no holder, or a holder's table has not arrived. Kept until routes change; a `null` for a moment only. */
   plan(): Plan | null {
-    const { routeVersion, primaryVersion } = this.#authority
-    if (this.#plan?.routeVersion === routeVersion) return this.#plan
-    const nowMs = this.#clock.now()
-    if (this.#unplannedFor === routeVersion && nowMs - this.#unplannedMs < REPLAN_MS) return null
-    this.#plan = null
-    this.#unplannedFor = routeVersion
-    this.#unplannedMs = nowMs
-    const versions = new Map<string | null, number>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const route = this.#authority.route(slot)
-      if (route === null) return null
-      if (route === 'here') {
-        versions.set(null, primaryVersion)
-        continue
-      }
-      const table = this.#authority.peerPrimaries(route)
-      if (table === undefined || !table.primary.has(slot)) return null
-      versions.set(route, table.primaryVersion)
-    }
-    this.#plan = { routeVersion, members: [...versions].map(([name, version]) => ({ name, primaryVersion: version })) }
-    return this.#plan
+    return this.#planner.plan()
   }
 
   /** One member's part of a page; `null` when the plan no longer holds. */
@@ -114,7 +90,7 @@ export class Scatter {
   }
 
   #page({ primaryVersion, prefix, suffix, after, values }: ScanRequest): PartialPage | null {
-    if (primaryVersion !== this.#authority.primaryVersion || this.#authority.fenced) return null
+    if (!this.#planner.holds(primaryVersion)) return null
     const entries: Entry[] = []
     let bytes = 0
     const lookedTo = this.#store.search({ prefix, suffix, after }, this.#hybrid.physicalMs(), MAX_STEPS, (found, slot) => {

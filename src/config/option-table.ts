@@ -26,6 +26,9 @@ export interface Options {
   readonly host: string
   readonly advertiseHost: string
   readonly httpPort: number
+  readonly respPort: number
+  readonly textPort: number
+  readonly grpcPort: number
   readonly gossipPort: number
   readonly peerPort: number
   readonly adminPort: number
@@ -42,10 +45,14 @@ export interface Options {
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
   readonly maxBodyBytes: number
+  readonly maxClients: number
+  readonly outputBufferLimitBytes: number
+  readonly idleTimeoutMs: number
   readonly forwardTimeoutMs: number
   readonly drainMs: number
   readonly stopTimeoutMs: number
   readonly logLevel: LogLevel
+  readonly debugCommands: 'off' | 'on'
 }
 
 type TypeFor<T> = [T] extends [number]
@@ -117,6 +124,9 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     doc: 'Address under which the other members reach this one.',
   },
   httpPort: { type: PORT, fallback: 8080, doc: 'Port of the HTTP face; 0 takes any free port.' },
+  respPort: { type: PORT, fallback: 6379, doc: 'Port of the Redis face (RESP); 0 takes any free port.' },
+  textPort: { type: PORT, fallback: 31_337, doc: 'Port of the text face, for telnet; 0 takes any free port.' },
+  grpcPort: { type: PORT, fallback: 50_051, doc: 'Port of the gRPC face; 0 takes any free port.' },
   gossipPort: { type: PORT, fallback: 7946, doc: 'Port of the gossip, UDP and TCP; 0 takes any free port.' },
   peerPort: { type: PORT, fallback: 7947, doc: 'Port of the streams between members; 0 takes any free port.' },
   adminPort: { type: PORT, fallback: 9090, doc: 'Port of metrics and health; 0 takes any free port.' },
@@ -204,6 +214,27 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     higher: 'larger batches; each takes memory outside maxMemoryBytes and holds the event loop while it is read',
     lower: 'large batches are refused',
   },
+  maxClients: {
+    type: { kind: 'integer', unit: 'count', min: 1, max: 1_000_000 },
+    fallback: 10_000,
+    doc: 'Connections that each face serves at a time; one more is refused with an error of the face.',
+    higher: 'more clients; each takes a file descriptor and some 20 KiB of memory',
+    lower: 'a flood of connections is refused earlier',
+  },
+  outputBufferLimitBytes: {
+    type: { kind: 'size', min: 64 * KIB, max: GIB },
+    fallback: 32 * MIB,
+    doc: 'Answers that one connection may leave unread. Long before, it is read no further; beyond, RESP and text connections are closed.',
+    higher: 'slow readers and slow subscribers survive longer bursts; each may take so much memory outside maxMemoryBytes',
+    lower: 'slow readers are closed earlier',
+  },
+  idleTimeoutMs: {
+    type: { kind: 'integer', unit: 'ms', min: 0, max: 86_400_000 },
+    fallback: 0,
+    doc: 'A connection on which its client has sent nothing for so long is closed; subscribers are not. 0: never, and HTTP after 100 s.',
+    higher: 'clients that seldom ask keep their connections',
+    lower: 'connections of clients that are gone are closed earlier',
+  },
   forwardTimeoutMs: {
     type: { kind: 'integer', unit: 'ms', min: 100, max: 60_000 },
     fallback: 5000,
@@ -229,6 +260,11 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     type: { kind: 'choice', values: ['debug', 'info', 'warn', 'error', 'silent'] },
     fallback: 'info',
     doc: 'Least severe lines that are written; keys appear at debug only, values never.',
+  },
+  debugCommands: {
+    type: { kind: 'choice', values: ['off', 'on'] },
+    fallback: 'off',
+    doc: 'Whether the Redis face has DEBUG (SLEEP and its kin), which can stop the whole member: for tests.',
   },
 }
 

@@ -20,6 +20,11 @@ import {
 } from './option-table.ts'
 import { describe, formatSize, parseValue } from './value-type.ts'
 
+/** What stands around a value in a JSON body. */
+const BODY_MARGIN_BYTES = 64
+/** What stands around a value in an answer, and what a socket takes at a time: or one large answer would cut off an ordinary reader. */
+const OUTPUT_MARGIN_BYTES = 256 * 1024
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** One value may take at most this share of all memory, so that eviction always has something else to give. */
@@ -68,7 +73,7 @@ function fallbackOf(name: keyof Options, row: AnyOptionRow, filled: Filled, mach
   return value
 }
 
-function defaultText(row: AnyOptionRow): string {
+export function defaultText(row: AnyOptionRow): string {
   if (row.fallbackText !== undefined) return row.fallbackText
   return row.type.kind === 'size' ? formatSize(Number(row.fallback)) : String(row.fallback)
 }
@@ -97,12 +102,19 @@ function readFlags(argv: readonly string[]): ReadonlyMap<string, string> {
 function refuseContradictions(options: Options, machine: Machine): void {
   refuseDiscovery(options, machine)
   refuseEqualPorts(options)
-  const { maxValueBytes, maxBodyBytes, maxMemoryBytes, drainMs, stopTimeoutMs } = options
+  const { maxValueBytes, maxBodyBytes, maxMemoryBytes, outputBufferLimitBytes, drainMs, stopTimeoutMs } = options
   if (machine.memoryLimitBytes !== null && maxMemoryBytes > machine.memoryLimitBytes) {
     throw new ConfigError(`maxMemoryBytes is ${maxMemoryBytes}, but the container may use ${machine.memoryLimitBytes} bytes in all`)
   }
-  if (maxValueBytes > maxBodyBytes) {
-    throw new ConfigError(`maxValueBytes is ${maxValueBytes}, but must not be above maxBodyBytes, which is ${maxBodyBytes}`)
+  if (Math.ceil(maxValueBytes / 3) * 4 + BODY_MARGIN_BYTES > maxBodyBytes) {
+    throw new ConfigError(
+      `maxBodyBytes is ${maxBodyBytes}, but a value of maxValueBytes, which is ${maxValueBytes}, must fit into it as base64`,
+    )
+  }
+  if (2 * maxValueBytes + OUTPUT_MARGIN_BYTES > outputBufferLimitBytes) {
+    throw new ConfigError(
+      `outputBufferLimitBytes is ${outputBufferLimitBytes}, but must hold twice maxValueBytes, which is ${maxValueBytes}, and ${OUTPUT_MARGIN_BYTES} bytes`,
+    )
   }
   if (maxValueBytes > maxMemoryBytes * MAX_VALUE_SHARE) {
     throw new ConfigError(
@@ -136,7 +148,7 @@ function refuseDiscovery(options: Options, machine: Machine): void {
 
 function refuseEqualPorts(options: Options): void {
   const taken = new Map<number, string>()
-  for (const name of ['httpPort', 'gossipPort', 'peerPort', 'adminPort'] as const) {
+  for (const name of ['httpPort', 'respPort', 'textPort', 'grpcPort', 'gossipPort', 'peerPort', 'adminPort'] as const) {
     const port = options[name]
     if (port === 0) continue
     const other = taken.get(port)

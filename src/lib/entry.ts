@@ -67,6 +67,15 @@ export class Entry {
     return this.value.subarray(this.valueStart, this.valueEnd)
   }
 
+  /** An independent copy with bytes of its own. */
+  copy(): Entry {
+    const copy = new Entry().setVersion(this.ms, this.counter, this.writer)
+    copy.kind = this.kind
+    copy.tombstone = this.tombstone
+    copy.expiresAtMs = this.expiresAtMs
+    return copy.setKey(Buffer.from(this.keyBytes())).setValue(Buffer.from(this.valueBytes()))
+  }
+
   /** True once `nowMs` (milliseconds since 1970) has reached the expiry. */
   isExpired(nowMs: number): boolean {
     return this.expiresAtMs !== NEVER && this.expiresAtMs <= nowMs

@@ -10,15 +10,17 @@ export interface ErrorRow {
   readonly resp: string
   /** gRPC status code (google.rpc.Code). */
   readonly grpc: number
-  /** Whether the request may have changed something: `no`, or `maybe` when the answer was lost. */
-  readonly touched: 'no' | 'maybe'
+  /** Whether the request changed something: `maybe` when the answer was lost, `yes` when it did and something else was not fulfilled. */
+  readonly touched: 'no' | 'maybe' | 'yes'
   /** What it means, as the documentation prints it. */
   readonly meaning: string
 }
 
 const GRPC_INVALID_ARGUMENT = 3
+const GRPC_DEADLINE_EXCEEDED = 4
 const GRPC_NOT_FOUND = 5
 const GRPC_RESOURCE_EXHAUSTED = 8
+const GRPC_FAILED_PRECONDITION = 9
 const GRPC_UNIMPLEMENTED = 12
 const GRPC_INTERNAL = 13
 const GRPC_UNAVAILABLE = 14
@@ -38,6 +40,17 @@ export const ERRORS = {
   BODY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is not what the route expects.'),
   QUERY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A query parameter is malformed or out of range.'),
   TTL_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The time to live is not a positive duration, or over the limit.'),
+  NOT_AN_INTEGER: row(409, 'ERR', GRPC_FAILED_PRECONDITION, 'no', 'The value, or the amount to add, is not a whole number of 64 bits.'),
+  NOT_A_NUMBER: row(409, 'ERR', GRPC_FAILED_PRECONDITION, 'no', 'The value, or the amount to add, is not a decimal number.'),
+  OVERFLOW: row(409, 'ERR', GRPC_FAILED_PRECONDITION, 'no', 'The sum is not a number that can be stored.'),
+  PRECONDITION_FAILED: row(412, 'ERR', GRPC_FAILED_PRECONDITION, 'no', 'The key is not in the state that the request demands.'),
+  CROSS_SLOT: row(
+    400,
+    'CROSSSLOT',
+    GRPC_INVALID_ARGUMENT,
+    'no',
+    'What has to be atomic names keys of several slots; a hash tag brings them into one.',
+  ),
   VALUE_TOO_LARGE: row(413, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A value is over `maxValueBytes`.'),
   BODY_TOO_LARGE: row(413, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is over `maxBodyBytes`.'),
   MEDIA_TYPE_UNSUPPORTED: row(415, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The route does not read bodies of this content type.'),
@@ -45,6 +58,15 @@ export const ERRORS = {
   OUT_OF_MEMORY: row(507, 'OOM', GRPC_RESOURCE_EXHAUSTED, 'no', 'The memory limit is reached and nothing may be evicted.'),
   TRY_AGAIN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'No member could answer for the key in time; the request was not executed.'),
   OUTCOME_UNKNOWN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'maybe', 'The member that executed the request was lost before it answered.'),
+  NO_REPLICAS: row(503, 'NOREPLICAS', GRPC_UNAVAILABLE, 'no', 'The acknowledgement asked for cannot be given: no replica can be reached.'),
+  NOT_CONFIRMED: row(
+    504,
+    'NOTCONFIRMED',
+    GRPC_DEADLINE_EXCEEDED,
+    'yes',
+    'It was written, but the replicas asked for did not confirm it in time.',
+  ),
+  TOO_MANY_CLIENTS: row(503, 'ERR', GRPC_RESOURCE_EXHAUSTED, 'no', 'The face serves `maxClients` connections already; this one is closed.'),
   BUSY: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'Too many requests are waiting for the cluster to settle.'),
   INTERNAL: row(500, 'ERR', GRPC_INTERNAL, 'maybe', 'A defect of the server; its log has the cause.'),
 } as const satisfies Record<string, ErrorRow>
@@ -70,6 +92,6 @@ export function publicCode(code: ErrorCode): string {
   return code.toLowerCase()
 }
 
-function row(http: number, resp: string, grpc: number, touched: 'no' | 'maybe', meaning: string): ErrorRow {
+function row(http: number, resp: string, grpc: number, touched: 'no' | 'maybe' | 'yes', meaning: string): ErrorRow {
   return { http, resp, grpc, touched, meaning }
 }

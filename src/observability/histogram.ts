@@ -38,11 +38,16 @@ export class Histogram {
 
   /** `labelValues` in the order of the labels. */
   observe(value: number, ...labelValues: readonly string[]): void {
+    this.observeMany(value, 1, ...labelValues)
+  }
+
+  /** The same value, so many times. */
+  observeMany(value: number, times: number, ...labelValues: readonly string[]): void {
     const series = this.#seriesOf(labelValues)
     let bucket = 0
     while (bucket < this.#bounds.length && value > (this.#bounds[bucket] as number)) bucket++
-    series.counts[bucket] = (series.counts[bucket] as number) + 1
-    series.sum += value
+    series.counts[bucket] = (series.counts[bucket] as number) + times
+    series.sum += value * times
   }
 
   /** The samples as Prometheus has them: cumulative buckets, sum and count. */

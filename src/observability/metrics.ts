@@ -21,8 +21,16 @@ export interface Sample {
 /** Called at every scrape: must be quick, and must not throw. */
 export type Read = () => number | readonly Sample[]
 
+export interface MetricDescription {
+  readonly name: string
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
 export class Metrics {
   readonly #registry = new Registry()
+  readonly #described: MetricDescription[] = []
 
   constructor(version: string) {
     this.gauge(
@@ -41,6 +49,7 @@ export class Metrics {
   counter(name: string, help: string, read: Read, labels: readonly string[] = []): void {
     checkName(name)
     if (!name.endsWith('_total')) throw new RangeError(`the counter ${name} does not end with _total`)
+    this.#described.push({ name, kind: 'counter', help, labels })
     new Counter({
       name,
       help,
@@ -58,6 +67,7 @@ export class Metrics {
   /** A number that rises and falls. */
   gauge(name: string, help: string, read: Read, labels: readonly string[] = []): void {
     checkName(name)
+    this.#described.push({ name, kind: 'gauge', help, labels })
     new Gauge({
       name,
       help,
@@ -75,6 +85,7 @@ export class Metrics {
   /** `bounds` are the ascending upper bounds of the buckets; the one for everything above is added. */
   histogram(name: string, help: string, labels: readonly string[], bounds: readonly number[]): Histogram {
     checkName(name)
+    this.#described.push({ name, kind: 'histogram', help, labels })
     const histogram = new Histogram(name, labels, bounds)
     // A registry asks its metrics for `get()` and no more. prom-client's own histogram sorts and hashes its labels at every observation.
     const metric = { name, get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: histogram.collect() }) }
@@ -85,6 +96,11 @@ export class Metrics {
   /** What Node.js tells of this process: memory, processor, event loop, garbage collection. Once for a process, as it starts observers. */
   observeProcess(): void {
     collectDefaultMetrics({ register: this.#registry, prefix: PREFIX, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS })
+  }
+
+  /** What there is, without values: for the documentation. */
+  list(): readonly MetricDescription[] {
+    return this.#described
   }
 
   /** All metrics in the text format of Prometheus. */

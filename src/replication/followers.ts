@@ -92,6 +92,11 @@ export class Followers {
     return (this.#bySlot[slot] as readonly Outgoing[]).length > 0
   }
 
+  /** Who gets every write of the slot. */
+  of(slot: number): readonly Outgoing[] {
+    return this.#bySlot[slot] as readonly Outgoing[]
+  }
+
   seatsCompleteForMs(slot: number, nowMs: number): number {
     const since = this.#seatsCompleteSinceMs[slot] as number
     return since < 0 ? -1 : nowMs - since

@@ -30,6 +30,12 @@ const WINDOW_BYTES = 8 * 1024 * 1024
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 const FLUSH_BYTES = 512 * 1024
 
+/** Somebody waits for the follower to have applied all up to a message. */
+interface Confirmation {
+  readonly sequence: number
+  readonly done: (confirmed: boolean) => void
+}
+
 interface Waiting {
   readonly sequence: number
   readonly message: Buffer
@@ -55,6 +61,8 @@ export class Outgoing {
   readonly #events: OutgoingEvents
   readonly #frames = new FrameWriter()
   readonly #waiting: Waiting[] = []
+  /** In ascending order of the sequence. */
+  readonly #confirmations: Confirmation[] = []
   #link: PeerLink | null = null
   /** The follower has said, on this link, where to go on. */
   #resumed = false
@@ -117,6 +125,17 @@ export class Outgoing {
     return this.states[slot] === COMPLETE && nowMs - this.#lastAckMs < 1000
   }
 
+  /**
+   * Calls back when the follower has confirmed all that was written so far: at once, if it has; with `false` when it never will, because the session
+   * ends or begins anew.
+   */
+  whenConfirmed(done: (confirmed: boolean) => void): void {
+    const sequence = this.#frames.bytes > 0 ? this.#nextSequence : this.#nextSequence - 1
+    if (this.#closed) done(false)
+    else if (this.#ackedSequence >= sequence) done(true)
+    else this.#confirmations.push({ sequence, done })
+  }
+
   /** Adds frames to this turn's message. */
   write(put: (frames: FrameWriter) => void): void {
     if (this.#closed) return
@@ -172,6 +191,7 @@ export class Outgoing {
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#link = null
+    this.#disappoint()
   }
 
   #release(sequence: number): void {
@@ -184,6 +204,13 @@ export class Outgoing {
       if (waiting.sequence <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - waiting.message.length)
     }
     this.#waiting.splice(0, released)
+    let confirmed = 0
+    while ((this.#confirmations[confirmed]?.sequence ?? Number.POSITIVE_INFINITY) <= this.#ackedSequence) confirmed++
+    for (const { done } of this.#confirmations.splice(0, confirmed)) done(true)
+  }
+
+  #disappoint(): void {
+    for (const { done } of this.#confirmations.splice(0)) done(false)
   }
 
   #believe(ack: Ack, complete: SlotSet): void {
@@ -230,5 +257,6 @@ export class Outgoing {
     this.#frames.reset()
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.states[slot] !== UNFOLLOWED) this.setState(slot, UNFOLLOWED)
     this.#events.reset(this)
+    this.#disappoint()
   }
 }

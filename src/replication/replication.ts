@@ -16,6 +16,7 @@ import { ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term, View } from '../placement/index.ts'
 import { encodeBulkAck, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
+import { Confirmations } from './confirmations.ts'
 import type { Context } from './context.ts'
 import { Fence } from './fence.ts'
 import { Followers } from './followers.ts'
@@ -92,6 +93,7 @@ export class Replication {
   readonly #context: Context
   readonly #table: SlotTable
   readonly #followers: Followers
+  readonly #confirmations: Confirmations
   readonly #handOver: HandOver
   readonly #claims: Claims
   readonly #following: Following
@@ -135,6 +137,7 @@ export class Replication {
       leaving: () => this.#leaving,
     }
     this.#followers = new Followers(this.#context)
+    this.#confirmations = new Confirmations(clock, this.#followers)
     this.#handOver = new HandOver(this.#context, this.#followers)
     this.#claims = new Claims(this.#context, this.#followers, {
       mayClaim: options.mayClaim,
@@ -200,6 +203,21 @@ export class Replication {
     const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs())
     if (outcome === 'applied') this.#followers.append(entry, slot)
     return outcome
+  }
+
+  /** Whether anybody could confirm a write of the slot. */
+  confirmable(slot: number): boolean {
+    return this.#confirmations.possible(slot)
+  }
+
+  /** Calls back when one follower of the slot, or all, hold what was written; with `false` when it did not come to that within `timeoutMs`. */
+  confirm(slot: number, all: boolean, timeoutMs: number, done: (confirmed: boolean) => void): void {
+    this.#confirmations.await(slot, all, timeoutMs, done)
+  }
+
+  /** Calls back with how many followers every one of the slots has that hold what was written. */
+  countConfirmed(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (followers: number) => void): void {
+    this.#confirmations.count(slots, wanted, timeoutMs, done)
   }
 
   /** The store dropped an entry: if this member is its primary, the followers follow. */

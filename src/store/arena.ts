@@ -1,20 +1,19 @@
 /**
- * Arena: the store's bytes, in segments off the JavaScript heap, and who may use which of them.
+ * Arena: the store's bytes, and who may use which of them.
  *
- * It is a two-level segregated fit allocator (Masmano, Ripoll, Crespo and Real, "TLSF", 2004) over any number of segments. Blocks are counted in
- * units of 8 bytes and carry their length and a few flags in their first word; a free block keeps its length in its last word too, so
- * neighbours join at once. Free blocks hang in lists by size, 16 to each power of two, and a bitmap tells which lists have any: allocating and
- * freeing are O(1). A block over half a segment gets a segment of its own.
+ * It is a two-level segregated fit allocator (Masmano, Ripoll, Crespo and Real, "TLSF", 2004) over any number of segments (`segments.ts`). Blocks
+ * are counted in units of 8 bytes and carry their length and a few flags in their first word; a free block keeps its length in its last word too,
+ * so neighbours join at once, and hangs in a list by its size (`free-lists.ts`): allocating and freeing are O(1). A block over half a segment gets
+ * a segment of its own.
  *
- * Everything whose size depends on what is stored lies here, indexes included, so one number bounds it: `limitBytes`. Segments are made when
- * they are needed and let go when they are empty but for one. When no free block is long enough though there is room in all, `clear` makes
- * one: it walks from a given block and has its owner move away or give up what stands in the way.
+ * Everything whose size depends on what is stored lies here, indexes included, so one number bounds it: `limitBytes`. Segments are let go when they
+ * are empty but for one. When no free block is long enough though there is room in all, `clear` makes one: it walks from a given block and has its
+ * owner move away or give up what stands in the way.
  *
- * An address is a segment's number and a unit in it, in 32 bits; 0 is none. Words and bytes are reached through `words` and `bytes`, by
- * `address >>> shift` and `address & mask`. What the words of a block in use mean beyond the first is its owner's affair.
+ * The address of a block is that of its first unit; 0 is none. What the words of a block in use mean beyond the first is its owner's affair.
  */
-import assert from 'node:assert/strict'
-import { NO_BYTES } from '../lib/bytes.ts'
+import { FreeLists, SIZE_SHIFT } from './free-lists.ts'
+import { PAGE_UNITS, Segments, UNIT_BYTES } from './segments.ts'
 
 /** What a block in use holds: who is to be asked when it has to go. `BLOCK_HELD` is in nobody's books yet and must stay where it is. */
 export const BLOCK_ENTRY = 0
@@ -24,42 +23,25 @@ export const BLOCK_CHUNK = 3
 export const BLOCK_HELD = 4
 export type BlockType = typeof BLOCK_ENTRY | typeof BLOCK_BUCKET | typeof BLOCK_LEAF | typeof BLOCK_CHUNK | typeof BLOCK_HELD
 
-export const UNIT_BYTES = 8
-
 const FREE = 1
 const PREVIOUS_FREE = 2
 const TYPE_SHIFT = 2
 const TYPE_BITS = 7 << TYPE_SHIFT
-const SIZE_SHIFT = 5
 const FLAG_BITS = (1 << SIZE_SHIFT) - 1
 
 /** A free block needs four words: length and flags, the next and the previous in its list, and its length again. */
 const MIN_UNITS = 2
-const LIST_COUNT = 512
-/** Of the list in which a long enough block may stand among shorter ones, this many are tried before the lists where every block will do. */
-const TRIES = 4
-const PAGE_UNITS = 4096 / UNIT_BYTES
 /** A segment of one block ends with room for this many units more, so that an entry that gets an expiry stays where it is. */
 const OWN_SLACK_UNITS = 2
-const NO_WORDS = new Uint32Array(0)
 
 export class Arena {
-  /** By segment. Empty for a number that is not in use. */
-  readonly words: Uint32Array[] = []
-  readonly bytes: Buffer[] = []
+  /** By segment: see `Segments`. */
+  readonly words: Uint32Array[]
+  readonly bytes: Buffer[]
   readonly shift: number
   readonly mask: number
-  readonly #segmentUnits: number
-  readonly #limitUnits: number
-  readonly #heads = new Uint32Array(LIST_COUNT)
-  readonly #bitmap = new Uint32Array(LIST_COUNT / 32)
-  /** Segments of one block, by number. */
-  readonly #own: boolean[] = []
-  readonly #buffers = new Set<ArrayBufferLike>()
-  readonly #unusedNumbers: number[] = []
-  #segments = 0
-  #takenUnits = 0
-  #freeUnits = 0
+  readonly #segments: Segments
+  readonly #free: FreeLists
   #emptySegments = 0
   /** The block that `clear` waits to see freed. */
   #condemned = 0
@@ -67,35 +49,36 @@ export class Arena {
 
   /** `segmentBytes` is a power of two from 1 KiB to 16 MiB. */
   constructor(limitBytes: number, segmentBytes: number) {
-    this.#segmentUnits = segmentBytes / UNIT_BYTES
-    this.shift = Math.log2(this.#segmentUnits)
-    assert(Number.isInteger(this.shift), 'segments are a power of two')
-    this.mask = this.#segmentUnits - 1
-    this.#limitUnits = Math.floor(limitBytes / UNIT_BYTES)
+    this.#segments = new Segments(limitBytes, segmentBytes)
+    this.#free = new FreeLists(this.#segments)
+    this.words = this.#segments.words
+    this.bytes = this.#segments.bytes
+    this.shift = this.#segments.shift
+    this.mask = this.#segments.mask
   }
 
   /** All segments, whatever is used of them. Never above the limit. */
   get takenBytes(): number {
-    return this.#takenUnits * UNIT_BYTES
+    return this.#segments.takenUnits * UNIT_BYTES
   }
 
   /** What could still be allocated, were it in one piece. */
   get spareUnits(): number {
-    return this.#freeUnits + this.#limitUnits - this.#takenUnits
+    return this.#free.units + this.#segments.limitUnits - this.#segments.takenUnits
   }
 
   get limitUnits(): number {
-    return this.#limitUnits
+    return this.#segments.limitUnits
   }
 
   /** The units of a whole segment. */
   get segmentUnits(): number {
-    return this.#segmentUnits
+    return this.#segments.units
   }
 
   /** The longest block that shares a segment. */
   get sharedUnits(): number {
-    return this.#segmentUnits >>> 1
+    return this.#segments.units >>> 1
   }
 
   /** What a block of this length takes out of the limit. */
@@ -109,7 +92,7 @@ export class Arena {
   }
 
   isOwn(address: number): boolean {
-    return this.#own[address >>> this.shift] === true
+    return this.#segments.isOwn(address >>> this.shift)
   }
 
   setType(address: number, type: BlockType): void {
@@ -118,21 +101,19 @@ export class Arena {
     words[at] = ((words[at] as number) & ~TYPE_BITS) | (type << TYPE_SHIFT)
   }
 
-  /** Whether bytes lie in one of these segments. Cheap for small buffers, such as sockets read into. */
+  /** Whether bytes lie in one of the segments. Cheap for small buffers, such as sockets read into. */
   owns(bytes: Buffer): boolean {
-    const { buffer } = bytes
-    if (buffer.byteLength <= this.sharedUnits * UNIT_BYTES) return false
-    return this.#buffers.has(buffer)
+    return this.#segments.have(bytes)
   }
 
   /** A block of at least so many units, of type `BLOCK_HELD`; its other words hold anything. 0 if there is none. */
   allocate(units: number): number {
     if (units > this.sharedUnits) return this.#allocateOwn(units)
     const wanted = Math.max(units, MIN_UNITS)
-    let block = this.#find(wanted)
+    let block = this.#free.find(wanted)
     if (block === 0) {
       if (!this.#addShared()) return 0
-      block = this.#find(wanted)
+      block = this.#free.find(wanted)
       if (block === 0) return 0
     }
     this.#unlink(block)
@@ -147,8 +128,8 @@ export class Arena {
       return
     }
     const segment = address >>> this.shift
-    if (this.#own[segment] === true) {
-      this.#release(segment)
+    if (this.#segments.isOwn(segment)) {
+      this.#segments.release(segment)
       return
     }
     const words = this.words[segment] as Uint32Array
@@ -206,7 +187,7 @@ export class Arena {
   /** The free block that ends where this one begins, else this one; the first of the segment, if `fromStart`. */
   runStart(address: number, fromStart: boolean): number {
     const segment = address >>> this.shift
-    if (fromStart) return segment * this.#segmentUnits + 1
+    if (fromStart) return segment * this.#segments.units + 1
     const words = this.words[segment] as Uint32Array
     const at = (address & this.mask) << 1
     return ((words[at] as number) & PREVIOUS_FREE) !== 0 ? address - (words[at - 1] as number) : address
@@ -219,7 +200,7 @@ export class Arena {
    */
   clear(start: number, units: number, evacuate: (address: number, type: BlockType) => boolean): number {
     const segment = start >>> this.shift
-    const end = segment * this.#segmentUnits + ((this.words[segment] as Uint32Array).length >>> 1) - 1
+    const end = segment * this.#segments.units + ((this.words[segment] as Uint32Array).length >>> 1) - 1
     let cleared = 0
     while (cleared < units) {
       const at = start + cleared
@@ -254,27 +235,19 @@ export class Arena {
 
   /** Frees everything and lets all segments go. */
   reset(): void {
-    this.words.length = 0
-    this.bytes.length = 0
-    this.#own.length = 0
-    this.#unusedNumbers.length = 0
-    this.#buffers.clear()
-    this.#heads.fill(0)
-    this.#bitmap.fill(0)
-    this.#segments = 0
-    this.#takenUnits = 0
-    this.#freeUnits = 0
+    this.#segments.reset()
+    this.#free.reset()
     this.#emptySegments = 0
   }
 
   #allocateOwn(units: number): number {
     const taken = ownUnits(units)
-    if (this.#takenUnits + taken > this.#limitUnits && this.#emptySegments > 0) this.#releaseEmpty(this.#anyEmpty())
-    const segment = this.#addSegment(taken, true)
+    if (this.#segments.takenUnits + taken > this.#segments.limitUnits && this.#emptySegments > 0) this.#releaseEmpty(this.#anyEmpty())
+    const segment = this.#segments.add(taken, true)
     if (segment < 0) return 0
     const words = this.words[segment] as Uint32Array
     words[2] = ((taken - 1) << SIZE_SHIFT) | (BLOCK_HELD << TYPE_SHIFT)
-    return segment * this.#segmentUnits + 1
+    return segment * this.#segments.units + 1
   }
 
   /**
@@ -282,13 +255,13 @@ export class Arena {
    * limit allows may be a short one.
    */
   #addShared(): boolean {
-    const units = Math.min(this.#segmentUnits, this.#limitUnits - this.#takenUnits)
-    const segment = units < PAGE_UNITS ? -1 : this.#addSegment(units, false)
+    const units = Math.min(this.#segments.units, this.#segments.limitUnits - this.#segments.takenUnits)
+    const segment = units < PAGE_UNITS ? -1 : this.#segments.add(units, false)
     if (segment < 0) return false
     const words = this.words[segment] as Uint32Array
     words[2 * units - 2] = (1 << SIZE_SHIFT) | (BLOCK_HELD << TYPE_SHIFT)
     this.#emptySegments++
-    this.#link(segment * this.#segmentUnits + 1, units - 2)
+    this.#link(segment * this.#segments.units + 1, units - 2)
     return true
   }
 
@@ -297,69 +270,18 @@ export class Arena {
     return units === (this.#wordsOf(block).length >>> 1) - 2
   }
 
-  #addSegment(units: number, own: boolean): number {
-    if (this.#takenUnits + units > this.#limitUnits) return -1
-    const segment = this.#unusedNumbers.pop() ?? this.#segments
-    if ((segment + 1) * this.#segmentUnits > 2 ** 32) {
-      this.#unusedNumbers.push(segment)
-      return -1
-    }
-    if (segment === this.#segments) this.#segments++
-    const buffer = new ArrayBuffer(units * UNIT_BYTES)
-    this.words[segment] = new Uint32Array(buffer)
-    this.bytes[segment] = Buffer.from(buffer)
-    this.#own[segment] = own
-    this.#buffers.add(buffer)
-    this.#takenUnits += units
-    return segment
-  }
-
-  #release(segment: number): void {
-    const words = this.words[segment] as Uint32Array
-    this.#takenUnits -= words.length >>> 1
-    this.#buffers.delete(words.buffer)
-    this.words[segment] = NO_WORDS
-    this.bytes[segment] = NO_BYTES
-    this.#own[segment] = false
-    this.#unusedNumbers.push(segment)
-  }
-
   #releaseEmpty(block: number): void {
     this.#unlink(block)
     this.#emptySegments--
-    this.#release(block >>> this.shift)
+    this.#segments.release(block >>> this.shift)
   }
 
   /** There must be one. */
   #anyEmpty(): number {
     for (let segment = 0; ; segment++) {
-      const block = segment * this.#segmentUnits + 1
-      if (
-        this.words[segment] !== NO_WORDS &&
-        this.#own[segment] !== true &&
-        this.#isFree(block) &&
-        this.#isWhole(block, this.#sizeAt(block))
-      ) {
-        return block
-      }
+      const block = segment * this.#segments.units + 1
+      if (this.#segments.isShared(segment) && this.#isFree(block) && this.#isWhole(block, this.#sizeAt(block))) return block
     }
-  }
-
-  #find(units: number): number {
-    const list = listOf(units)
-    let block = this.#heads[list] as number
-    for (let tries = 0; block !== 0 && tries < TRIES; tries++) {
-      if (this.#sizeAt(block) >= units) return block
-      block = this.#wordsOf(block)[((block & this.mask) << 1) + 1] as number
-    }
-    // Every block of a list above is long enough.
-    let word = (list + 1) >>> 5
-    let bits = (this.#bitmap[word] as number) & (-1 << ((list + 1) & 31))
-    while (bits === 0) {
-      if (++word === this.#bitmap.length) return 0
-      bits = this.#bitmap[word] as number
-    }
-    return this.#heads[32 * word + 31 - Math.clz32(bits & -bits)] as number
   }
 
   /** Makes an unlinked free block one in use, and gives back what is beyond the wanted length. */
@@ -380,35 +302,15 @@ export class Arena {
   #link(block: number, units: number): void {
     const words = this.#wordsOf(block)
     const at = (block & this.mask) << 1
-    const list = listOf(units)
-    const head = this.#heads[list] as number
     words[at] = (units << SIZE_SHIFT) | FREE
-    words[at + 1] = head
-    words[at + 2] = 0
     words[at + 2 * units - 1] = units
-    if (head !== 0) this.#wordsOf(head)[((head & this.mask) << 1) + 2] = block
-    this.#heads[list] = block
-    this.#bitmap[list >>> 5] = (this.#bitmap[list >>> 5] as number) | (1 << (list & 31))
-    this.#freeUnits += units
+    this.#free.add(block, units)
     this.#setPreviousFree(block + units, true)
   }
 
   /** Takes a free block out of its list; its neighbours are left to the caller. */
   #unlink(block: number): void {
-    const words = this.#wordsOf(block)
-    const at = (block & this.mask) << 1
-    const units = (words[at] as number) >>> SIZE_SHIFT
-    const next = words[at + 1] as number
-    const previous = words[at + 2] as number
-    if (next !== 0) this.#wordsOf(next)[((next & this.mask) << 1) + 2] = previous
-    if (previous !== 0) {
-      this.#wordsOf(previous)[((previous & this.mask) << 1) + 1] = next
-    } else {
-      const list = listOf(units)
-      this.#heads[list] = next
-      if (next === 0) this.#bitmap[list >>> 5] = (this.#bitmap[list >>> 5] as number) & ~(1 << (list & 31))
-    }
-    this.#freeUnits -= units
+    this.#free.remove(block, this.#sizeAt(block))
   }
 
   #wordsOf(address: number): Uint32Array {
@@ -434,13 +336,6 @@ export class Arena {
     const at = (address & this.mask) << 1
     words[at] = free ? (words[at] as number) | PREVIOUS_FREE : (words[at] as number) & ~PREVIOUS_FREE
   }
-}
-
-/** Blocks below 32 units have a list for each length, longer ones 16 lists to each power of two. Ascending in length. */
-function listOf(units: number): number {
-  if (units < 16) return units
-  const log = 31 - Math.clz32(units)
-  return (log - 3) * 16 + ((units >>> (log - 4)) & 15)
 }
 
 function ownUnits(units: number): number {

@@ -8,21 +8,26 @@
 import type { Bytes } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
 import type { Random } from '../lib/random.ts'
-import { slotOf } from '../lib/slot.ts'
+import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
 import { Arena, BLOCK_BUCKET, BLOCK_CHUNK, BLOCK_ENTRY, BLOCK_LEAF, type BlockType } from './arena.ts'
 import { SlotDigests } from './digest.ts'
 import { HalfSipHash } from './half-sip-hash.ts'
-import { isReversedLeaf, KeyOrder, LEAF_UNITS } from './key-order.ts'
-import { Records } from './records.ts'
+import { KeyOrder } from './key-order.ts'
+import { isReversedLeaf, LEAF_UNITS } from './leaves.ts'
+import { isPerishable, Records } from './records.ts'
 import { CHUNK_UNITS, chunkOwner, RefList } from './ref-list.ts'
+import { UNIT_BYTES } from './segments.ts'
 import { type Allocate, SlotTables } from './slot-tables.ts'
 import { Writers } from './writers.ts'
 
 const VOLATILE_LIST = 0
 const TOMBSTONE_LIST = 1
 
-/** Tables by slot and digests: there from the start, whatever is stored. */
-export const FIXED_BYTES: number = 256 * 1024
+/** A list of perishable entries takes a place in it for each. */
+const PLACE_BYTES = 4
+
+/** Tables by slot, digests, counts and what the floor remembers: there from the start, whatever is stored. */
+export const FIXED_BYTES: number = 448 * 1024
 
 export class Catalogue {
   readonly arena: Arena
@@ -36,6 +41,8 @@ export class Catalogue {
   readonly tombstones: RefList
   readonly digests: SlotDigests = new SlotDigests()
   readonly #hash: HalfSipHash
+  /** By slot: entries, tombstones apart. */
+  readonly #live = new Uint32Array(SLOT_COUNT)
   readonly #shown = new Entry()
   /** Leaves for the next split, one for each order; 0 if there is none. */
   #forwardLeaf = 0
@@ -72,6 +79,23 @@ export class Catalogue {
 
   get tombstoneUnits(): number {
     return this.#tombstoneUnits
+  }
+
+  /** Entries of a slot, tombstones apart. */
+  live(slot: number): number {
+    return this.#live[slot] as number
+  }
+
+  /** What an entry takes with its share of the indexes. O(1). */
+  bytesOf(address: number): number {
+    const { records } = this
+    const bytes = records.bytesOf(address)
+    const start = records.keyStart(address)
+    const end = start + records.keyLength(address)
+    const inTable = this.tables.bytesOfPair(slotOf(bytes, start, end), this.#hash.of(bytes, start, end))
+    const inOrders = (this.forward.bytes + this.backward.bytes) / this.#entries
+    const inList = records.isPerishable(address) ? PLACE_BYTES : 0
+    return Math.ceil(this.arena.chargeOf(this.arena.sizeOf(address)) * UNIT_BYTES + inTable + inOrders + inList)
   }
 
   hashOf(key: Bytes, start: number, end: number): number {
@@ -114,9 +138,10 @@ export class Catalogue {
   enter(address: number, slot: number): void {
     const { records } = this
     const units = this.arena.sizeOf(address)
+    const tombstone = records.isTombstone(address)
     this.#entries++
+    if (!tombstone) this.#live[slot] = (this.#live[slot] as number) + 1
     if (records.isPerishable(address)) {
-      const tombstone = records.isTombstone(address)
       if (tombstone) this.#tombstoneUnits += units
       else this.#volatileUnits += units
       records.setPlace(address, (tombstone ? this.tombstones : this.volatile).append(address))
@@ -130,9 +155,10 @@ export class Catalogue {
   withdraw(address: number, slot: number): void {
     const { records } = this
     const units = this.arena.sizeOf(address)
+    const tombstone = records.isTombstone(address)
     this.#entries--
+    if (!tombstone) this.#live[slot] = (this.#live[slot] as number) - 1
     if (records.isPerishable(address)) {
-      const tombstone = records.isTombstone(address)
       if (tombstone) this.#tombstoneUnits -= units
       else this.#volatileUnits -= units
       const place = records.placeOf(address)
@@ -143,6 +169,23 @@ export class Catalogue {
     records.show(address, shown)
     this.digests.subtract(slot, shown.key, shown.keyStart, shown.keyEnd, shown, shown.tombstone)
     this.writers.give(records.writerOf(address))
+  }
+
+  /**
+   * Writes another version of an entry over it, in place, where nothing else has to be told: both stay until they are deleted, the block is as
+   * long as it has to be. False, and nothing done, if that is not so.
+   */
+  rewrite(address: number, entry: Entry, slot: number, units: number): boolean {
+    const { records, writers } = this
+    const size = this.arena.sizeOf(address)
+    if (units !== size || units > this.arena.sharedUnits || isPerishable(entry) || records.isPerishable(address)) return false
+    const writer = records.writerOf(address)
+    if (writers.nameOf(writer) !== entry.writer) return false
+    const shown = this.#shown
+    records.show(address, shown)
+    this.digests.replace(slot, entry.key, entry.keyStart, entry.keyEnd, shown, entry)
+    records.write(address, entry, writer)
+    return true
   }
 
   /** Takes an entry out of everything. Its block stays in use, and its record true, until the caller frees it. */
@@ -193,6 +236,7 @@ export class Catalogue {
     this.tombstones.clear()
     this.digests.clear()
     this.writers.clear()
+    this.#live.fill(0)
     this.arena.reset()
     this.#forwardLeaf = 0
     this.#backwardLeaf = 0

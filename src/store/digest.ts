@@ -20,53 +20,80 @@ const C1 = 0x239b961b
 const C2 = 0xab0e9789 | 0
 const C3 = 0x38b34ae5
 
-/** The hash of one entry, in `high` and `low` (unsigned 32 bits each) until the next call of `take`. Made once and used again: allocates nothing. */
+/** The words of the longest key: 2^16 bytes, and what may follow them. */
+const MAX_WORDS = 2 ** 14 + 2
+
+/**
+ * The hash of one entry, in `high` and `low` (unsigned 32 bits each) until the next call. Made once and used again: allocates nothing.
+ *
+ * Two versions of one key share the first part of the work, so it is kept between `takeKey` and the `takeVersion` that follow.
+ */
 export class EntryHash {
   high = 0
   low = 0
+  /** What is mixed in next, word by word. */
+  readonly #words = new Int32Array(MAX_WORDS)
+  /** After the key. */
+  #keyHigh = 0
+  #keyLow = 0
 
   /** Hashes the key in `bytes[start, end)` with its version. O(key + writer). */
   take(bytes: Bytes, start: number, end: number, version: Version, tombstone: boolean): this {
-    this.high = SEED_HIGH | 0
-    this.low = SEED_LOW | 0
+    this.takeKey(bytes, start, end, version.writer.length)
+    return this.takeVersion(version, tombstone)
+  }
+
+  /** The first part, the same for all versions of a key whose writers' names are so long. */
+  takeKey(bytes: Bytes, start: number, end: number, writerLength: number): void {
+    const words = this.#words
     // Lengths go first, so that no byte can pass from one field into the next unseen.
-    this.#mix(end - start)
-    this.#mix(version.writer.length)
+    words[0] = end - start
+    words[1] = writerLength
+    let count = 2
     let at = start
     for (; at + 4 <= end; at += 4) {
-      this.#mix(
-        (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24),
-      )
+      words[count++] =
+        (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
     }
     if (at < end) {
       let tail = 0
       for (let shift = 0; at < end; at++, shift += 8) tail |= (bytes[at] as number) << shift
-      this.#mix(tail)
+      words[count++] = tail
     }
-    this.#mix(version.ms | 0)
-    this.#mix(Math.floor(version.ms / 2 ** 32))
-    this.#mix((version.counter << 1) | (tombstone ? 1 : 0))
-    for (let i = 0; i < version.writer.length; i++) this.#mix(version.writer.charCodeAt(i))
-    this.#finish()
+    this.#mix(SEED_HIGH | 0, SEED_LOW | 0, count)
+    this.#keyHigh = this.high
+    this.#keyLow = this.low
+  }
+
+  /** The second part: of the key that was taken last, with this version. */
+  takeVersion({ ms, counter, writer }: Version, tombstone: boolean): this {
+    const words = this.#words
+    words[0] = ms
+    words[1] = Math.floor(ms / 2 ** 32)
+    words[2] = (counter << 1) | (tombstone ? 1 : 0)
+    for (let i = 0; i < writer.length; i++) words[3 + i] = writer.charCodeAt(i)
+    this.#mix(this.#keyHigh, this.#keyLow, 3 + writer.length)
+    const sum = (this.high + this.low) | 0
+    const high = avalanche(sum)
+    const low = avalanche((this.low + sum) | 0)
+    this.high = (high + low) >>> 0
+    this.low = (low + this.high) >>> 0
     return this
   }
 
-  #mix(word: number): void {
-    let high = this.high ^ Math.imul(rotate(Math.imul(word, C1), 15), C2)
-    high = (rotate(high, 19) + this.low) | 0
-    this.high = (Math.imul(high, 5) + 0x561ccd1b) | 0
-    let low = this.low ^ Math.imul(rotate(Math.imul(word, C2), 16), C3)
-    low = (rotate(low, 17) + this.high) | 0
-    this.low = (Math.imul(low, 5) + 0x0bcaa747) | 0
-  }
-
-  #finish(): void {
-    this.high = (this.high + this.low) | 0
-    this.low = (this.low + this.high) | 0
-    const high = avalanche(this.high)
-    const low = avalanche(this.low)
-    this.high = (high + low) >>> 0
-    this.low = (low + this.high) >>> 0
+  #mix(fromHigh: number, fromLow: number, count: number): void {
+    const words = this.#words
+    let high = fromHigh
+    let low = fromLow
+    for (let i = 0; i < count; i++) {
+      const word = words[i] as number
+      high ^= Math.imul(rotate(Math.imul(word, C1), 15), C2)
+      high = (Math.imul(rotate(high, 19) + low, 5) + 0x561ccd1b) | 0
+      low ^= Math.imul(rotate(Math.imul(word, C2), 16), C3)
+      low = (Math.imul(rotate(low, 17) + high, 5) + 0x0bcaa747) | 0
+    }
+    this.high = high
+    this.low = low
   }
 }
 
@@ -91,6 +118,21 @@ export class SlotDigests {
     const { high, low } = this.#hash.take(key, start, end, version, tombstone)
     this.#high[slot] = (this.#high[slot] as number) - high
     this.#low[slot] = (this.#low[slot] as number) - low
+  }
+
+  /** `subtract` of one live version of a key and `add` of another, for little more than one of them. */
+  replace(slot: number, key: Bytes, start: number, end: number, from: Version, to: Version): void {
+    const hash = this.#hash
+    hash.takeKey(key, start, end, from.writer.length)
+    const old = hash.takeVersion(from, false)
+    let high = (this.#high[slot] as number) - old.high
+    let low = (this.#low[slot] as number) - old.low
+    if (to.writer.length !== from.writer.length) hash.takeKey(key, start, end, to.writer.length)
+    const next = hash.takeVersion(to, false)
+    high += next.high
+    low += next.low
+    this.#high[slot] = high
+    this.#low[slot] = low
   }
 
   clear(): void {

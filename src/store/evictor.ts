@@ -9,6 +9,7 @@
  * Tombstones go last, since a deletion forgotten early may come undone; except beyond 5 % of the memory, where they go first. They make room
  * under every policy, `noeviction` too: otherwise a full store would stay full for `tombstoneMs` after everything was deleted.
  */
+import { NO_BYTES } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
 import { type Random, randomBelow } from '../lib/random.ts'
 import { BLOCK_ENTRY, BLOCK_HELD, type BlockType } from './arena.ts'
@@ -59,6 +60,11 @@ export class Evictor {
   begin(nowMs: number, pinned: number): void {
     this.#nowMs = nowMs
     this.#pinned = pinned
+  }
+
+  /** The policy has changed: what was usual under the other is so no more. */
+  forgetUsual(): void {
+    this.#usualReason = null
   }
 
   /** Whether a block of this length can be had at all beside the segment that the indexes need. */
@@ -210,7 +216,7 @@ export class Evictor {
       most = reason
     }
     if (best === 0) {
-      forward.visitFrom(new Uint8Array(0), 0, 0, (address) => {
+      forward.visitAll(NO_BYTES, (address) => {
         if (address === this.#pinned || records.isTombstone(address)) return true
         best = address
         return false
@@ -249,6 +255,6 @@ export class Evictor {
   }
 
   #pick(): number {
-    return this.#catalogue.forward.pick(this.#random.next(), this.#random.next())
+    return this.#catalogue.forward.pick(this.#random)
   }
 }

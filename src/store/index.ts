@@ -8,6 +8,7 @@ import type { Store, StoreOptions } from './store.ts'
 export type {
   ApplyOutcome,
   DropReason,
+  EntryFacts,
   EvictionPolicy,
   ScanToken,
   SearchQuery,
@@ -16,6 +17,8 @@ export type {
   StoreOptions,
   StoreStats,
 } from './store.ts'
+
+export { EVICTION_POLICIES } from './store.ts'
 
 /** An empty store. The chance keys its hash and draws the samples of eviction: the same chance and the same calls give the same store. */
 export function createStore(options: StoreOptions, random: Random): Store {

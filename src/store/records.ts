@@ -7,7 +7,8 @@
  */
 import { type Bytes, compareBytes } from '../lib/bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
-import { type Arena, UNIT_BYTES } from './arena.ts'
+import type { Arena } from './arena.ts'
+import { UNIT_BYTES } from './segments.ts'
 import type { Writers } from './writers.ts'
 
 export const MAX_KEY_BYTES = 0xffff
@@ -130,6 +131,11 @@ export class Records {
     return (this.#word(address, MS_HIGH) & 0xffff) * 2 ** 32 + this.#word(address, MS_LOW)
   }
 
+  /** The version's counter. */
+  counterOf(address: number): number {
+    return this.#word(address, MS_HIGH) >>> 16
+  }
+
   expiryOf(address: number): number {
     if (!this.isPerishable(address)) return NEVER
     return this.#word(address, EXPIRY_HIGH) * 2 ** 32 + this.#word(address, EXPIRY_LOW)
@@ -152,7 +158,7 @@ export class Records {
   compareVersion(address: number, ms: number, counter: number, writer: string): number {
     const ours = this.msOf(address)
     if (ours !== ms) return ours - ms
-    const ourCounter = this.#word(address, MS_HIGH) >>> 16
+    const ourCounter = this.counterOf(address)
     if (ourCounter !== counter) return ourCounter - counter
     const name = this.#writers.nameOf(this.writerOf(address))
     return name < writer ? -1 : name > writer ? 1 : 0
@@ -191,11 +197,23 @@ export class Records {
   }
 
   hasKey(address: number, key: Bytes, start: number, end: number): boolean {
-    if (this.keyLength(address) !== end - start) return false
-    const bytes = this.bytesOf(address)
-    const from = this.keyStart(address) - start
+    const arena = this.#arena
+    const words = arena.words[address >>> arena.shift] as Uint32Array
+    const at = (address & arena.mask) << 1
+    if (((words[at + KEY] as number) & 0xffff) !== end - start) return false
+    const bytes = arena.bytes[address >>> arena.shift] as Buffer
+    const from = 4 * at + HEADER_BYTES + ((words[at + VALUE] as number) & PERISHABLE_BIT ? PERISHABLE_BYTES : 0) - start
     for (let i = start; i < end; i++) if (bytes[from + i] !== key[i]) return false
     return true
+  }
+
+  keyBeginsWith(address: number, bytes: Bytes): boolean {
+    return bytes.length <= this.keyLength(address) && this.#holdsAt(address, this.keyStart(address), bytes)
+  }
+
+  keyEndsWith(address: number, bytes: Bytes): boolean {
+    const from = this.keyLength(address) - bytes.length
+    return from >= 0 && this.#holdsAt(address, this.keyStart(address) + from, bytes)
   }
 
   /** The held key against another, in byte order. */
@@ -222,6 +240,12 @@ export class Records {
       if (difference !== 0) return difference
     }
     return i - from - (j - start)
+  }
+
+  #holdsAt(address: number, from: number, bytes: Bytes): boolean {
+    const held = this.bytesOf(address)
+    for (let i = 0; i < bytes.length; i++) if (held[from + i] !== bytes[i]) return false
+    return true
   }
 
   #word(address: number, word: number): number {

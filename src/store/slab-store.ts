@@ -7,37 +7,51 @@
  * - By prefix and suffix: two ordered indexes (`key-order.ts`, `key-search.ts`).
  * - Overwriting happens in place where the new record fits; else the record gets another block, and the indexes are told.
  * - Eviction: approximate, by sampling (`eviction.ts`, `evictor.ts`).
- * - Sweeping goes round the lists of perishable entries from their ends to their beginnings. An entry that leaves is replaced by the list's last,
- *   which the round has passed already, so none is passed over.
+ * - Sweeping goes round lists of perishable entries (`sweeper.ts`). A floor under all stamps (`floor.ts`) is how everything is flushed.
  *
- * Addresses reach 32 GiB; of a larger limit the rest stays unused. What takes long is in proportion to what is asked for: `dropSlot`, and a value
- * so large that at the limit thousands of small entries have to go for it.
+ * Addresses reach 32 GiB; of a larger limit the rest stays unused. What takes long is in proportion to what is asked for: `dropSlot`, a value so
+ * large that at the limit thousands of small entries have to go for it, and a floor that is raised among entries above and below it.
  */
+import assert from 'node:assert/strict'
 import { Entry } from '../lib/entry.ts'
 import type { Random } from '../lib/random.ts'
-import { slotOf } from '../lib/slot.ts'
-import type { Version } from '../lib/version.ts'
+import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
+import type { Stamp, Version } from '../lib/version.ts'
 import { Catalogue, FIXED_BYTES } from './catalogue.ts'
 import { Eviction } from './eviction.ts'
 import { Evictor } from './evictor.ts'
+import { Floor } from './floor.ts'
+import { KeyDraw } from './key-draw.ts'
 import { KeySearch } from './key-search.ts'
 import { isPerishable, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './records.ts'
-import type { RefList } from './ref-list.ts'
-import type { ApplyOutcome, DropReason, ScanToken, SearchQuery, SlotDigest, Store, StoreOptions, StoreStats } from './store.ts'
+import { SlotScan } from './slot-scan.ts'
+import type {
+  ApplyOutcome,
+  EntryFacts,
+  EvictionPolicy,
+  ScanToken,
+  SearchQuery,
+  SlotDigest,
+  Store,
+  StoreOptions,
+  StoreStats,
+} from './store.ts'
+import { Sweeper } from './sweeper.ts'
 
 /** At least so many segments make up the memory, so that a small store takes it in small pieces. */
 const SEGMENTS = 64
 const MIN_SEGMENT_BYTES = 64 * 1024
 const MAX_SEGMENT_BYTES = 4 * 1024 * 1024
-/** The part of the memory left for the directories of the indexes. An entry and its indexes take 73 bytes at least, of which these are 0.63. */
-const DIRECTORY_SHARE = 1 / 115
-const MIN_DIRECTORY_BYTES = 1024
+/**
+ * What is left for the directories of the indexes: so much for the first of their nodes, and a part of the memory. An entry and its indexes take 73
+ * bytes at least, of which these are one at the most, when leaves and nodes have come to be as empty as they may.
+ */
+const FIRST_NODES_BYTES = 8 * 1024
+const DIRECTORY_SHARE = 1 / 73
 
-/** Where a scan stopped: at this hash and, as several keys may share it, this key. */
-interface ScanPoint {
-  readonly hash: number
-  readonly key: Buffer
-}
+/** So many entries above a floor, and this part of all and of the memory, are put aside and back; where there are more, what is below is taken out. */
+const MAX_KEPT = 100_000
+const KEPT_SHARE = 1 / 8
 
 export class SlabStore implements Store {
   readonly #options: StoreOptions
@@ -45,29 +59,35 @@ export class SlabStore implements Store {
   readonly #eviction: Eviction
   readonly #evictor: Evictor
   readonly #search: KeySearch
-  /** Shown to visitors. */
-  readonly #shown = new Entry()
+  readonly #scan: SlotScan
+  readonly #sweeper: Sweeper
+  readonly #draw: KeyDraw
+  readonly #floor: Floor
   /** A copy of what is to be applied, where that lies in the arena. */
   readonly #copied = new Entry()
-  /** Where the round of sweeping is: in this list, below this place. */
-  #round: RefList
-  #roundPlace = 0
 
   /** The chance keys the hash and draws the samples. */
   constructor(options: StoreOptions, random: Random) {
     const { maxMemoryBytes } = options
-    const arenaBytes = Math.max(0, maxMemoryBytes - FIXED_BYTES - Math.max(MIN_DIRECTORY_BYTES, maxMemoryBytes * DIRECTORY_SHARE))
+    const arenaBytes = Math.max(0, maxMemoryBytes * (1 - DIRECTORY_SHARE) - FIXED_BYTES - FIRST_NODES_BYTES)
     this.#options = options
     this.#catalogue = new Catalogue(arenaBytes, segmentBytesFor(maxMemoryBytes), random)
     this.#eviction = new Eviction(options.evictionPolicy, random)
     this.#evictor = new Evictor(this.#catalogue, options, this.#eviction, random)
     this.#search = new KeySearch(this.#catalogue)
-    this.#round = this.#catalogue.volatile
+    this.#scan = new SlotScan(this.#catalogue)
+    this.#sweeper = new Sweeper(this.#catalogue, this.#evictor, options.tombstoneMs)
+    this.#floor = new Floor(this.#catalogue)
+    this.#draw = new KeyDraw(this.#catalogue, random)
   }
 
-  get(key: Buffer, start: number, end: number, nowMs: number, into: Entry): boolean {
-    const { records } = this.#catalogue
-    const address = this.#find(key, start, end)
+  get floor(): Stamp {
+    return this.#floor.stamp
+  }
+
+  get(key: Buffer, start: number, end: number, nowMs: number, into: Entry, slot: number = slotOf(key, start, end)): boolean {
+    const { tables, records } = this.#catalogue
+    const address = tables.find(slot, this.#catalogue.hashOf(key, start, end), key, start, end)
     if (address === 0 || !records.isLive(address, nowMs)) return false
     records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
     records.show(address, into)
@@ -81,9 +101,9 @@ export class SlabStore implements Store {
     return true
   }
 
-  apply(entry: Entry, nowMs: number): ApplyOutcome {
+  apply(entry: Entry, nowMs: number, slot: number = slotOf(entry.key, entry.keyStart, entry.keyEnd)): ApplyOutcome {
     const { tables, records, writers } = this.#catalogue
-    const slot = slotOf(entry.key, entry.keyStart, entry.keyEnd)
+    if (this.#floor.covers(entry.ms, entry.counter)) return 'stale'
     const hash = this.#catalogue.hashOf(entry.key, entry.keyStart, entry.keyEnd)
     const old = tables.find(slot, hash, entry.key, entry.keyStart, entry.keyEnd)
     if (old !== 0) {
@@ -92,13 +112,23 @@ export class SlabStore implements Store {
       if (order > 0) return 'stale'
     }
     if (entry.keyEnd - entry.keyStart > MAX_KEY_BYTES || entry.valueEnd - entry.valueStart > MAX_VALUE_BYTES) return 'full'
+    const source = this.#outside(entry)
+    const mark = old === 0 ? this.#eviction.first(nowMs) : this.#eviction.used(records.markOf(old), nowMs)
+    if (old !== 0 && this.#catalogue.rewrite(old, source, slot, records.unitsFor(source))) {
+      records.setMark(old, mark)
+      this.#floor.note(slot, entry.ms, entry.counter)
+      return 'applied'
+    }
     const writer = writers.take(entry.writer)
     if (writer < 0) return 'full'
-    const source = this.#outside(entry)
     this.#eviction.setPopulation(this.#catalogue.entries)
     this.#evictor.begin(nowMs, old)
-    const applied = old === 0 ? this.#insert(source, slot, hash, writer, nowMs) : this.#overwrite(old, source, slot, hash, writer, nowMs)
-    if (applied) return 'applied'
+    const applied =
+      old === 0 ? this.#insert(source, slot, hash, writer, mark) : this.#overwrite(old, source, slot, hash, writer, mark, nowMs)
+    if (applied) {
+      this.#floor.note(slot, source.ms, source.counter)
+      return 'applied'
+    }
     writers.give(writer)
     this.#clearIfEmpty()
     return 'full'
@@ -119,41 +149,34 @@ export class SlabStore implements Store {
 
   /** In ascending order of the hashes, and of the keys where those are equal. `visit` must not change the store. O(1) each. */
   scanSlot(slot: number, token: ScanToken | null, visit: (entry: Entry) => boolean): ScanToken | null {
-    const { tables, records } = this.#catalogue
-    const from = token === null ? null : (token.token as ScanPoint)
-    const shown = this.#shown
-    let hash = -1
-    let group: number[] = []
-    let stoppedAt: ScanPoint | null = null
-    const visitGroup = (): boolean => {
-      if (group.length > 1) group.sort((a, b) => this.#compareKeys(a, b))
-      for (const address of group) {
-        if (from !== null && hash === from.hash && records.compareKey(address, from.key, 0, from.key.length) <= 0) continue
-        records.show(address, shown)
-        if (visit(shown)) continue
-        records.show(address, shown)
-        stoppedAt = { hash, key: Buffer.from(shown.keyBytes()) }
-        return false
-      }
-      return true
-    }
-    let goOn = true
-    tables.visit(slot, from === null ? 0 : from.hash, (next, address) => {
-      if (next === hash) {
-        group.push(address)
-        return true
-      }
-      goOn = visitGroup()
-      hash = next
-      group = [address]
-      return goOn
-    })
-    if (goOn) visitGroup()
-    return stoppedAt === null ? null : { token: stoppedAt }
+    return this.#scan.scan(slot, token, visit)
   }
 
   slotEntries(slot: number): number {
     return this.#catalogue.tables.count(slot)
+  }
+
+  slotLive(slot: number): number {
+    return this.#catalogue.live(slot)
+  }
+
+  randomKey(nowMs: number, mayPick: (slot: number) => boolean, into: Entry): boolean {
+    const address = this.#draw.draw(nowMs, mayPick)
+    if (address === 0) return false
+    this.#catalogue.records.show(address, into)
+    return true
+  }
+
+  describe(key: Buffer, start: number, end: number, nowMs: number): EntryFacts | null {
+    const { records } = this.#catalogue
+    const address = this.#find(key, start, end)
+    if (address === 0 || !records.isLive(address, nowMs)) return null
+    const mark = records.markOf(address)
+    return {
+      bytes: this.#catalogue.bytesOf(address),
+      idleMs: this.#eviction.idleMs(mark, nowMs),
+      frequency: this.#eviction.frequency(mark, nowMs),
+    }
   }
 
   slotDigest(slot: number): SlotDigest {
@@ -168,31 +191,37 @@ export class SlabStore implements Store {
   }
 
   sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number {
-    const { volatile, tombstones } = this.#catalogue
-    let gone = 0
-    for (let steps = Math.min(maxSteps, volatile.size + tombstones.size); steps > 0; steps--) {
-      this.#roundPlace = Math.min(this.#roundPlace, this.#round.size)
-      while (this.#roundPlace === 0) {
-        if (volatile.size + tombstones.size === 0) break
-        this.#round = this.#round === volatile ? tombstones : volatile
-        this.#roundPlace = this.#round.size
-      }
-      if (this.#roundPlace === 0) break
-      const address = this.#round.at(--this.#roundPlace)
-      const reason = this.#dueReason(address, nowMs)
-      if (reason === null) continue
-      const slot = this.#catalogue.slotOfEntry(address)
-      if (!mayDrop(slot)) continue
-      this.#evictor.drop(address, slot, reason)
-      gone++
-    }
+    const gone = this.#sweeper.sweep(nowMs, maxSteps, mayDrop)
     this.#clearIfEmpty()
     return gone
   }
 
   clear(): void {
     this.#catalogue.clear()
-    this.#roundPlace = 0
+    this.#floor.forget()
+  }
+
+  raiseFloor(stamp: Stamp, nowMs: number): void {
+    if (!this.#floor.raise(stamp)) return
+    if (this.#floor.coversAll) {
+      this.clear()
+      return
+    }
+    const { maxMemoryBytes } = this.#options
+    const kept = this.#floor.copyAbove(Math.min(MAX_KEPT, this.#catalogue.entries * KEPT_SHARE), maxMemoryBytes * KEPT_SHARE)
+    if (kept === null) {
+      for (let slot = 0; slot < SLOT_COUNT; slot++) for (const address of this.#floor.below(slot)) this.#remove(address)
+      this.#clearIfEmpty()
+      return
+    }
+    this.clear()
+    this.#evictor.begin(nowMs, 0)
+    for (const { entry, mark } of kept) this.#putBack(entry, mark)
+  }
+
+  setEvictionPolicy(policy: EvictionPolicy): void {
+    this.#eviction.setPolicy(policy)
+    this.#evictor.forgetUsual()
   }
 
   stats(): StoreStats {
@@ -200,6 +229,7 @@ export class SlabStore implements Store {
     return {
       entries: entries - tombstones.size,
       tombstones: tombstones.size,
+      expiring: this.#catalogue.volatile.size,
       bytes,
       maxBytes: this.#options.maxMemoryBytes,
       evictedTotal: this.#evictor.evictedTotal,
@@ -211,7 +241,7 @@ export class SlabStore implements Store {
     return this.#catalogue.tables.find(slotOf(key, start, end), this.#catalogue.hashOf(key, start, end), key, start, end)
   }
 
-  #insert(entry: Entry, slot: number, hash: number, writer: number, nowMs: number): boolean {
+  #insert(entry: Entry, slot: number, hash: number, writer: number, mark: number): boolean {
     const { arena, records } = this.#catalogue
     const units = records.unitsFor(entry)
     if (!this.#evictor.admit(units)) return false
@@ -225,25 +255,24 @@ export class SlabStore implements Store {
       return false
     }
     records.write(block, entry, writer)
-    records.setMark(block, this.#eviction.first(nowMs))
+    records.setMark(block, mark)
     this.#catalogue.enter(block, slot)
     this.#catalogue.index(block, slot, hash)
     return true
   }
 
-  #overwrite(old: number, entry: Entry, slot: number, hash: number, writer: number, nowMs: number): boolean {
+  #overwrite(old: number, entry: Entry, slot: number, hash: number, writer: number, mark: number, nowMs: number): boolean {
     const { arena, records } = this.#catalogue
     const units = records.unitsFor(entry)
     if (!this.#evictor.canHoldBoth(units, old)) {
       if (!this.#evictor.canHold(units)) return false
       this.#remove(old)
       this.#evictor.begin(nowMs, 0)
-      return this.#insert(entry, slot, hash, writer, nowMs)
+      return this.#insert(entry, slot, hash, writer, mark)
     }
     if (isPerishable(entry) && !this.#catalogue.provideChunk(entry.tombstone, this.#evictor.allocate)) return false
     const block = this.#blockFor(old, units, entry)
     if (block === 0) return false
-    const mark = this.#eviction.used(records.markOf(old), nowMs)
     this.#catalogue.withdraw(old, slot)
     records.write(block, entry, writer)
     records.setMark(block, mark)
@@ -282,12 +311,13 @@ export class SlabStore implements Store {
     if (this.#catalogue.entries === 0) this.clear()
   }
 
-  #dueReason(address: number, nowMs: number): DropReason | null {
-    const { records } = this.#catalogue
-    if (records.isTombstone(address)) {
-      return nowMs - records.msOf(address) >= this.#options.tombstoneMs ? 'tombstone-collected' : null
-    }
-    return records.isExpired(address, nowMs) ? 'expired' : null
+  /** Into a store that had room for it among others. */
+  #putBack(entry: Entry, mark: number): void {
+    const slot = slotOf(entry.key, entry.keyStart, entry.keyEnd)
+    const hash = this.#catalogue.hashOf(entry.key, entry.keyStart, entry.keyEnd)
+    const put = this.#insert(entry, slot, hash, this.#catalogue.writers.take(entry.writer), mark)
+    assert(put, 'an entry finds no room in a store that is nearly empty')
+    this.#floor.note(slot, entry.ms, entry.counter)
   }
 
   /** The entry, or a copy: what lies in the arena may be moved or overwritten before it is read. */
@@ -301,12 +331,6 @@ export class SlabStore implements Store {
     copied.tombstone = entry.tombstone
     copied.expiresAtMs = entry.expiresAtMs
     return copied
-  }
-
-  #compareKeys(a: number, b: number): number {
-    const { records } = this.#catalogue
-    const start = records.keyStart(a)
-    return -records.compareKey(b, records.bytesOf(a), start, start + records.keyLength(a))
   }
 }
 

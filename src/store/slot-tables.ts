@@ -13,6 +13,7 @@ import type { Bytes } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { type Arena, BLOCK_BUCKET } from './arena.ts'
 import type { Records } from './records.ts'
+import { UNIT_BYTES } from './segments.ts'
 
 const MAX_BUCKET = 1024
 const MIN_CAPACITY = 2
@@ -55,17 +56,37 @@ export class SlotTables {
 
   /** The address of a key's entry, 0 for none. */
   find(slot: number, hash: number, key: Bytes, start: number, end: number): number {
-    const bucket = this.#bucketOf(slot, hash)
-    if (bucket === 0) return 0
     const arena = this.#arena
-    const words = arena.words[bucket >>> arena.shift] as Uint32Array
-    const first = (bucket & arena.mask) << 1
-    const last = first + PAIRS + 2 * (words[first + COUNT] as number)
-    for (let at = lowerBound(words, first, hash); at < last && words[at] === hash; at += 2) {
+    let bucket = this.#roots[slot] as number
+    let words: Uint32Array
+    let at: number
+    let last: number
+    if (bucket !== 0) {
+      // What its head says of an only bucket is known without fetching it from memory.
+      words = arena.words[bucket >>> arena.shift] as Uint32Array
+      const count = this.#counts[slot] as number
+      at = ((bucket & arena.mask) << 1) + PAIRS
+      last = at + 2 * count
+      at = seek(words, at, count, hash / 2 ** 32, hash)
+    } else {
+      bucket = this.#bucketOf(slot, hash)
+      if (bucket === 0) return 0
+      words = arena.words[bucket >>> arena.shift] as Uint32Array
+      const first = (bucket & arena.mask) << 1
+      last = first + PAIRS + 2 * (words[first + COUNT] as number)
+      at = lowerBound(words, first, hash)
+    }
+    for (; at < last && words[at] === hash; at += 2) {
       const address = words[at + 1] as number
       if (this.#records.hasKey(address, key, start, end)) return address
     }
     return 0
+  }
+
+  /** What one entry of the bucket for this hash takes there; there must be one. */
+  bytesOfPair(slot: number, hash: number): number {
+    const bucket = this.#bucketOf(slot, hash)
+    return (this.#arena.sizeOf(bucket) * UNIT_BYTES) / this.#countOf(bucket)
   }
 
   /** Sees to it that `insert` of this hash will find room. False if there was no memory for it. */
@@ -281,9 +302,13 @@ export class SlotTables {
 /** The word of the first pair in a bucket whose hash is not below `hash`; the word after the last pair if there is none. */
 function lowerBound(words: Uint32Array, first: number, hash: number): number {
   const count = words[first + COUNT] as number
-  const begin = first + PAIRS
-  const end = begin + 2 * count
   const share = (hash - (words[first + BASE] as number)) * (SHARES[(words[first + OWNER] as number) & DEPTH_BITS] as number)
+  return seek(words, first + PAIRS, count, share, hash)
+}
+
+/** The same among `count` pairs from `begin` on; `share` is how far along the hash may be expected. */
+function seek(words: Uint32Array, begin: number, count: number, share: number, hash: number): number {
+  const end = begin + 2 * count
   let at = begin + 2 * Math.floor(share * count)
   if (at > end) at = end
   while (at > begin && (words[at - 2] as number) >= hash) at -= 2

@@ -10,7 +10,7 @@
  */
 import type { Bytes } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
-import type { Version } from '../lib/version.ts'
+import type { Stamp, Version } from '../lib/version.ts'
 
 /** Why an entry left without a newer version in its place. */
 export type DropReason = 'evicted' | 'expired' | 'tombstone-collected'
@@ -19,7 +19,7 @@ export type DropReason = 'evicted' | 'expired' | 'tombstone-collected'
  * What `apply` made of an entry.
  * - `applied`: it is now the entry of its key.
  * - `same`: exactly this version was there already; nothing changed.
- * - `stale`: a larger version was there; nothing changed.
+ * - `stale`: a larger version was there, or the entry is at or below the floor; nothing changed.
  * - `full`: the limit is reached and nothing may be evicted (`noeviction`, or the entry alone is over the limit); nothing changed.
  */
 export type ApplyOutcome = 'applied' | 'same' | 'stale' | 'full'
@@ -28,7 +28,8 @@ export type ApplyOutcome = 'applied' | 'same' | 'stale' | 'full'
  * Named as Redis names them: which entries may be evicted (all, or those that expire), and which of them first (the least recently used, the
  * least frequently used, those that expire next).
  */
-export type EvictionPolicy = 'allkeys-lru' | 'allkeys-lfu' | 'volatile-lru' | 'volatile-lfu' | 'volatile-ttl' | 'noeviction'
+export const EVICTION_POLICIES = ['allkeys-lru', 'allkeys-lfu', 'volatile-lru', 'volatile-lfu', 'volatile-ttl', 'noeviction'] as const
+export type EvictionPolicy = (typeof EVICTION_POLICIES)[number]
 
 export interface StoreOptions {
   /** Everything the store holds, index included, in bytes. Eviction keeps it below. */
@@ -45,6 +46,8 @@ export interface StoreStats {
   /** Live entries and such as have expired but are not swept yet; tombstones apart. */
   readonly entries: number
   readonly tombstones: number
+  /** Of the entries, those that expire some day. */
+  readonly expiring: number
   readonly bytes: number
   readonly maxBytes: number
   readonly evictedTotal: number
@@ -66,15 +69,34 @@ export interface SlotDigest {
   readonly low: number
 }
 
+/** What is known of an entry beside what it says. */
+export interface EntryFacts {
+  /** What it takes, its share of the indexes included. */
+  readonly bytes: number
+  /**
+   * Since its last use, in ms; `null` if the policy goes by frequency. Exact to 100 ms at first, later to one or two hundredths of itself; too
+   * long by as much as the clock was set forward meanwhile, and never longer than the store has been in use.
+   */
+  readonly idleMs: number | null
+  /** The logarithmic counter of its uses, 0 to 255, less one for each minute without; `null` unless the policy goes by frequency. */
+  readonly frequency: number | null
+}
+
 export interface Store {
-  /** The live entry of a key, counted as a use for eviction. False, and `into` untouched, for none, a tombstone or an expired one. O(1). */
-  get(key: Buffer, start: number, end: number, nowMs: number, into: Entry): boolean
+  /**
+   * The live entry of a key, counted as a use for eviction. False, and `into` untouched, for none, a tombstone or an expired one. A caller that
+   * knows the key's slot may say so, which saves finding it again. O(1).
+   */
+  get(key: Buffer, start: number, end: number, nowMs: number, into: Entry, slot?: number): boolean
 
   /** Whatever is held for a key, tombstones and expired entries too; counts as no use. O(1). */
   peek(key: Buffer, start: number, end: number, into: Entry): boolean
 
-  /** Last writer wins: stores the entry unless the key has one of the same or a larger version. Copies all bytes. May evict others. O(1). */
-  apply(entry: Entry, nowMs: number): ApplyOutcome
+  /**
+   * Last writer wins: stores the entry unless the key has one of the same or a larger version, or its stamp is at or below the floor. Copies all
+   * bytes. May evict others. A caller that knows the key's slot may say so. O(1).
+   */
+  apply(entry: Entry, nowMs: number, slot?: number): ApplyOutcome
 
   /** Removes the key's entry if it has exactly this version, leaving no tombstone: how a drop at the primary is followed. O(1). */
   drop(key: Buffer, start: number, end: number, version: Version): boolean
@@ -96,6 +118,19 @@ export interface Store {
   /** Entries of a slot, tombstones and expired ones too. O(1). */
   slotEntries(slot: number): number
 
+  /** Entries of a slot without its tombstones; such as have expired but are not swept yet count. O(1). */
+  slotLive(slot: number): number
+
+  /**
+   * A live entry, drawn about evenly from the slots for which `mayPick` answers true. Counts as no use. False, and `into` untouched, if there is
+   * none, or if of those slots' entries nearly all have expired and are not swept yet. Some thousand steps at first; where they find none, a
+   * walk over the slots and up to 50,000 entries, a few ms at most.
+   */
+  randomKey(nowMs: number, mayPick: (slot: number) => boolean, into: Entry): boolean
+
+  /** What is known of a key's live entry; `null` if there is none. Counts as no use. O(1). */
+  describe(key: Buffer, start: number, end: number, nowMs: number): EntryFacts | null
+
   /** Kept up to date with every change. O(1). */
   slotDigest(slot: number): SlotDigest
 
@@ -108,8 +143,20 @@ export interface Store {
    */
   sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number
 
-  /** Removes everything, silently. */
+  /** Removes everything, silently. The floor stays. */
   clear(): void
+
+  /** No entry whose stamp is at or below this one is held or will be taken. `ZERO_STAMP` until it is raised. */
+  readonly floor: Stamp
+
+  /**
+   * Raises the floor and removes, silently, all that is at or below it. A stamp that is not above the floor is ignored. O(1) when nothing held is
+   * above it; else O(entries), of which those in slots without anything above it cost least.
+   */
+  raiseFloor(stamp: Stamp, nowMs: number): void
+
+  /** From now on this policy decides what is evicted. What was remembered under the other kind, of uses or of frequency, is forgotten bit by bit. */
+  setEvictionPolicy(policy: EvictionPolicy): void
 
   stats(): StoreStats
 }

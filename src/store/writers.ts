@@ -10,9 +10,16 @@ export class Writers {
   readonly #names: string[] = []
   readonly #uses: number[] = []
   readonly #unused: number[] = []
+  /** The last taken: most often the next, too. */
+  #lastName: string | null = null
+  #lastNumber = 0
 
   /** Counts one use. -1 if every number is in use by another. */
   take(name: string): number {
+    if (name === this.#lastName) {
+      this.#uses[this.#lastNumber] = (this.#uses[this.#lastNumber] as number) + 1
+      return this.#lastNumber
+    }
     let number = this.#numbers.get(name)
     if (number === undefined) {
       number = this.#unused.pop() ?? this.#names.length
@@ -22,6 +29,8 @@ export class Writers {
       this.#uses[number] = 0
     }
     this.#uses[number] = (this.#uses[number] as number) + 1
+    this.#lastName = name
+    this.#lastNumber = number
     return number
   }
 
@@ -31,6 +40,7 @@ export class Writers {
     assert(uses >= 0, 'a writer is given back that was not taken')
     this.#uses[number] = uses
     if (uses > 0) return
+    this.#lastName = null
     this.#numbers.delete(this.#names[number] as string)
     this.#unused.push(number)
   }
@@ -40,6 +50,7 @@ export class Writers {
   }
 
   clear(): void {
+    this.#lastName = null
     this.#numbers.clear()
     this.#names.length = 0
     this.#uses.length = 0

@@ -3,10 +3,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { SetRequest } from '../../src/cache/cache.ts'
 import { ClusterCache } from '../../src/cache/cluster-cache.ts'
+import { EXPIRY_AT, EXPIRY_IN, EXPIRY_KEEP, OPERATION_EXPIRE } from '../../src/cache/operation.ts'
 import { VALUE_STRING } from '../../src/lib/entry.ts'
 import type { CacheError } from '../../src/lib/errors.ts'
+import { SeededRandom } from '../../src/lib/random.ts'
 import { slotOf } from '../../src/lib/slot.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { EPOCH_MS, FakeClock } from '../support/fake-clock.ts'
+import { ask, deleteOf, getOf, operationOf, setOf } from '../support/operations.ts'
 import { FakeMember, FakeNetwork } from './fakes.ts'
 
 const test = suite('cluster cache')
@@ -20,6 +23,7 @@ function setting(): { clock: FakeClock; member: FakeMember; other: ClusterCache;
     const limits = { maxKeyBytes: 8, maxValueBytes: 16 }
     const cache = new ClusterCache({
       clock,
+      random: new SeededRandom(1),
       hybrid,
       store,
       authority: member,
@@ -34,7 +38,8 @@ function setting(): { clock: FakeClock; member: FakeMember; other: ClusterCache;
   return { clock, network, member: mine.member, cache: mine.cache, other: theirs.cache }
 }
 
-const TEN_YEARS_MS = 10 * 365 * 86_400_000
+/** No expiry is later: 4429 years after the virtual clock begins. */
+const LATEST_MS = 2 ** 47
 
 function request(key: string, value: string = 'v', ttlMs: number | null = null): SetRequest {
   return { key: Buffer.from(key), value: Buffer.from(value), kind: VALUE_STRING, ttlMs }
@@ -42,52 +47,81 @@ function request(key: string, value: string = 'v', ttlMs: number | null = null):
 
 test('keys and values at their limits pass, and one byte more is refused before anything changes', () => {
   const { cache, member } = setting()
-  const outcome = (key: string, value: string): string => {
-    let answer = ''
-    cache.set(request(key, value), (error) => {
-      answer = error?.code ?? 'ok'
-    })
-    return answer
-  }
-  assert.is(outcome('k'.repeat(8), 'v'.repeat(16)), 'ok')
+  const outcome = (key: string, value: string): string => ask(cache, setOf(key, value)).state
+  assert.is(outcome('k'.repeat(8), 'v'.repeat(16)), 'done')
   assert.is(outcome('k'.repeat(9), 'v'), 'KEY_INVALID')
   assert.is(outcome('', 'v'), 'KEY_INVALID')
   assert.is(outcome('k', 'v'.repeat(17)), 'VALUE_TOO_LARGE')
   assert.is(member.written.length, 1)
   for (const key of ['', 'k'.repeat(9)]) {
-    const codes: (string | undefined)[] = []
-    cache.get(Buffer.from(key), 0, key.length, (error, entry) => codes.push(error?.code, entry === null ? 'no entry' : 'entry'))
-    cache.delete(Buffer.from(key), 0, key.length, (error, result) => codes.push(error?.code, result === null ? 'no result' : 'result'))
-    assert.equal(codes, ['KEY_INVALID', 'no entry', 'KEY_INVALID', 'no result'])
+    for (const operation of [getOf(key), deleteOf(key)]) {
+      const { state, times, told } = ask(cache, operation)
+      assert.equal({ state, times, told }, { state: 'KEY_INVALID', times: 1, told: null })
+    }
   }
 })
 
-test('a time to live of up to ten years passes; none, a negative one or a longer one is refused, and nothing is written', () => {
+test('a time to live up to the last moment there is passes; none, a negative one or a longer one is refused, and nothing is written', () => {
   const { cache, member } = setting()
-  for (const ttlMs of [0, -0, -1, Number.NaN, TEN_YEARS_MS + 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+  const longestMs = LATEST_MS - EPOCH_MS
+  for (const ttlMs of [0, -0, -1, Number.NaN, longestMs + 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const { state, times, told } = ask(cache, setOf('k', 'v', { expiry: EXPIRY_IN, expiryMs: ttlMs }))
+    assert.equal({ state, times, told }, { state: 'TTL_INVALID', times: 1, told: null }, `${ttlMs} ms`)
     const codes: (string | undefined)[] = []
-    cache.set(request('k', 'v', ttlMs), (error, result) => codes.push(error?.code, result === null ? 'no result' : 'result'))
     cache.setMany([request('a'), request('k', 'v', ttlMs)], (error, result) =>
       codes.push(error?.code, result === null ? 'no result' : 'result'),
     )
-    assert.equal(codes, ['TTL_INVALID', 'no result', 'TTL_INVALID', 'no result'], `${ttlMs} ms`)
+    assert.equal(codes, ['TTL_INVALID', 'no result'], `${ttlMs} ms`)
     assert.is(member.written.length, 0)
   }
-  const codes: (string | undefined)[] = []
-  for (const ttlMs of [1, TEN_YEARS_MS, null]) cache.set(request('k', 'v', ttlMs), (error) => codes.push(error?.code))
-  assert.equal(codes, [undefined, undefined, undefined])
-  assert.is(member.written.length, 3)
+  for (const ttlMs of [1, 10 * 365 * 86_400_000, longestMs])
+    assert.is(ask(cache, setOf('k', 'v', { expiry: EXPIRY_IN, expiryMs: ttlMs })).state, 'done')
+  assert.is(ask(cache, setOf('k', 'v')).state, 'done')
+  assert.equal(
+    member.written.map(({ expiresAtMs }) => expiresAtMs),
+    [EPOCH_MS + 1, EPOCH_MS + 10 * 365 * 86_400_000, LATEST_MS, 0],
+  )
+})
+
+test('an expiry named as a moment is refused above the last there is, and may be in the past', () => {
+  for (const expiryMs of [LATEST_MS + 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const { cache, member } = setting()
+    assert.is(ask(cache, setOf('k', 'v', { expiry: EXPIRY_AT, expiryMs })).state, 'TTL_INVALID', `${expiryMs}`)
+    assert.is(ask(cache, operationOf(OPERATION_EXPIRE, 'k', '', { expiry: EXPIRY_AT, expiryMs })).state, 'TTL_INVALID', `${expiryMs}`)
+    assert.is(member.written.length, 0)
+  }
+  for (const expiryMs of [LATEST_MS, EPOCH_MS, 1, 0, -1, -LATEST_MS]) {
+    const { cache } = setting()
+    assert.is(ask(cache, setOf('k', 'v', { expiry: EXPIRY_AT, expiryMs })).state, 'done', `${expiryMs}`)
+    const held = ask(cache, getOf('k')).told?.entry
+    assert.is(held?.expiresAtMs, expiryMs === LATEST_MS ? LATEST_MS : undefined, `${expiryMs}`)
+  }
+})
+
+test('to expire a key in no time or before now deletes it, and is no error', () => {
+  for (const expiryMs of [0, -1, -LATEST_MS]) {
+    const { cache } = setting()
+    ask(cache, setOf('k', 'v'))
+    assert.is(ask(cache, operationOf(OPERATION_EXPIRE, 'k', '', { expiry: EXPIRY_IN, expiryMs })).state, 'done')
+    assert.is(ask(cache, getOf('k')).told?.existed, false)
+  }
+})
+
+test('what keeps its expiry is asked for none', () => {
+  const { cache } = setting()
+  assert.is(ask(cache, setOf('k', 'v', { expiry: EXPIRY_KEEP, expiryMs: -7 })).state, 'done')
 })
 
 test('a key may be a part of its bytes', () => {
   const { cache } = setting()
   const bytes = Buffer.from('GET key DEL key')
-  cache.set(request('key', 'value'), () => {})
-  const seen: (string | boolean | undefined)[] = []
-  cache.get(bytes, 4, 7, (_error, entry) => seen.push(entry?.valueBytes().toString()))
-  cache.delete(bytes, 12, 15, (_error, result) => seen.push(result?.existed))
-  cache.get(bytes, 4, 7, (_error, entry) => seen.push(entry?.valueBytes().toString()))
-  assert.equal(seen, ['value', true, undefined])
+  ask(cache, setOf('key', 'value'))
+  const seen = [
+    ask(cache, getOf('').setKey(bytes, 4, 7)).told?.entry?.value,
+    ask(cache, deleteOf('').setKey(bytes, 12, 15)).told?.existed,
+    ask(cache, getOf('').setKey(bytes, 4, 7)).told?.entry,
+  ]
+  assert.equal(seen, ['value', true, null])
 })
 
 test('many are checked all before any is written', () => {
@@ -128,50 +162,58 @@ test('of many each is written by itself; those that fail are named in request or
 test('what is served elsewhere outlives the bytes of the request', () => {
   const { cache, other, member, clock } = setting()
   member.otherwise = 'other'
-  const bytes = Buffer.from('key')
-  cache.set(request('key', 'value'), () => {})
-  clock.advance(10)
-  let value: string | undefined
+  const bytes = Buffer.from('key=value')
+  const set = setOf('', '').setKey(bytes, 0, 3).setValue(bytes, 4, 9)
   member.otherwise = null
-  cache.get(bytes, 0, 3, (_error, entry) => {
-    value = entry?.valueBytes().toString()
-  })
+  const stored = ask(cache, set)
   bytes.fill(0)
+  set.reset(0)
   member.otherwise = 'other'
   cache.routesChanged()
   clock.advance(10)
-  assert.is(value, 'value')
+  assert.is(stored.state, 'done')
+  const got = ask(other, getOf('key'))
+  assert.is(got.told?.entry?.value, 'value')
   assert.is(other.stats().parked, 0)
 })
 
-test('gets, hits, sets and deletes are counted where they were asked for', () => {
+test('gets, hits, sets, deletes and others are counted where they were asked for', () => {
   const { cache, other, member, clock } = setting()
-  const key = Buffer.from('k')
-  cache.set(request('k'), () => {})
-  cache.get(key, 0, 1, () => {})
-  cache.get(Buffer.from('miss'), 0, 4, () => {})
-  cache.delete(key, 0, 1, () => {})
+  ask(cache, setOf('k', 'v'))
+  ask(cache, getOf('k'))
+  ask(cache, getOf('miss'))
+  ask(cache, deleteOf('k'))
   member.otherwise = 'other'
-  cache.set(request('k'), () => {})
+  ask(cache, setOf('k', 'v'))
   clock.advance(10)
-  cache.get(key, 0, 1, () => {})
+  ask(cache, getOf('k'))
   clock.advance(10)
-  const { getsTotal, hitsTotal, setsTotal, deletesTotal, forwardedTotal } = cache.stats()
-  assert.equal(
-    { getsTotal, hitsTotal, setsTotal, deletesTotal, forwardedTotal },
-    { getsTotal: 3, hitsTotal: 2, setsTotal: 2, deletesTotal: 1, forwardedTotal: 2 },
+  ask(cache, operationOf(OPERATION_EXPIRE, 'k'))
+  cache.transact(
+    [setOf('k', 'v'), getOf('k')],
+    () => {},
+    () => {},
   )
+  clock.advance(10)
+  const { getsTotal, hitsTotal, setsTotal, deletesTotal, otherOperationsTotal, transactionsTotal, forwardedTotal } = cache.stats()
+  assert.equal(
+    { getsTotal, setsTotal, deletesTotal, otherOperationsTotal, transactionsTotal, forwardedTotal },
+    { getsTotal: 4, setsTotal: 3, deletesTotal: 1, otherOperationsTotal: 1, transactionsTotal: 1, forwardedTotal: 4 },
+  )
+  // One here, one there, and one in a transaction.
+  assert.is(hitsTotal, 3)
   assert.is(other.stats().getsTotal, 0)
 })
 
 test('after close what waits has been answered', () => {
   const { cache, member } = setting()
   member.otherwise = null
-  const codes: (string | undefined)[] = []
-  cache.set(request('k'), (error) => codes.push(error?.code))
-  cache.get(Buffer.from('k'), 0, 1, (error) => codes.push(error?.code))
+  const asked = [ask(cache, setOf('k', 'v')), ask(cache, getOf('k'))]
   cache.close()
-  assert.equal(codes, ['TRY_AGAIN', 'TRY_AGAIN'])
+  assert.equal(
+    asked.map(({ state }) => state),
+    ['TRY_AGAIN', 'TRY_AGAIN'],
+  )
 })
 
 test.run()

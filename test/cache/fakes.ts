@@ -51,6 +51,10 @@ export class FakeMember implements Authority, CacheCalls {
 
   fenced = false
 
+  others(): readonly string[] {
+    return [...this.#network.members.keys()].filter((name) => name !== this.name)
+  }
+
   isPrimary(slot: number): boolean {
     return this.executes(slot)
   }
@@ -68,6 +72,28 @@ export class FakeMember implements Authority, CacheCalls {
         this.routes.set(slot, term.name)
       }
     }
+  }
+
+  /** How many followers confirm what is written, by slot; none where nothing is said. */
+  readonly followers = new Map<number, number>()
+  /** Confirmations that are awaited: the test answers them. */
+  readonly awaited: {
+    readonly slot: number
+    readonly all: boolean
+    readonly timeoutMs: number
+    readonly done: (confirmed: boolean) => void
+  }[] = []
+
+  confirmable(slot: number): boolean {
+    return (this.followers.get(slot) ?? 0) > 0
+  }
+
+  confirm(slot: number, all: boolean, timeoutMs: number, done: (confirmed: boolean) => void): void {
+    this.awaited.push({ slot, all, timeoutMs, done })
+  }
+
+  countConfirmed(slots: Iterable<number>, _wanted: number, _timeoutMs: number, done: (followers: number) => void): void {
+    done(Math.min(...[...slots].map((slot) => this.followers.get(slot) ?? 0)))
   }
 
   write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
@@ -96,6 +122,14 @@ export class FakeMember implements Authority, CacheCalls {
     change(entry)
     this.store.apply(entry, this.hybrid.physicalMs())
   }
+
+  /** Leaves a tombstone where the key is. */
+  bury(key: string): void {
+    this.put(key, '', (entry) => {
+      entry.tombstone = true
+      entry.setVersion(entry.ms, 1, this.name)
+    })
+  }
 }
 
 export class FakeNetwork {
@@ -104,7 +138,7 @@ export class FakeNetwork {
   readonly tables = new Map<string, { readonly primaryVersion: number; readonly primary: SlotSet }>()
   /** `asker>asked kind`, for each call. */
   readonly log: string[] = []
-  /** How calls to a member fail, by its name: at once, or as lost on the way back, after they were served. */
+  /** How calls to a member fail, by its name, or by its name and the kind of call (`b 26`): at once, or as lost on the way back, after they were served. */
   readonly failing = new Map<string, 'unreachable' | 'busy' | 'lost' | 'answer lost' | 'refused'>()
 
   constructor(clock: FakeClock) {
@@ -120,7 +154,7 @@ export class FakeNetwork {
     done: (failure: string | null, body: Buffer | null) => void,
   ): void {
     this.log.push(`${from.name}>${name} ${kind}`)
-    const failure = this.failing.get(name)
+    const failure = this.failing.get(name) ?? this.failing.get(`${name} ${kind}`)
     if (failure === 'unreachable' || failure === 'busy') {
       done(failure, null)
       return

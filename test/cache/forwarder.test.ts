@@ -1,90 +1,16 @@
 /** The forwarder: here, there, refused, parked, repeated, given up; each operation answered exactly once. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Forwarder } from '../../src/cache/forwarder.ts'
-import {
-  ANSWER_REFUSED,
-  encodeOperation,
-  KIND_OPERATION,
-  OPERATION_DELETE,
-  OPERATION_GET,
-  OPERATION_SET,
-  type Operation,
-} from '../../src/cache/messages.ts'
-import { Operations } from '../../src/cache/operations.ts'
+import { ANSWER_REFUSED, encodeOperation, KIND_OPERATION } from '../../src/cache/messages.ts'
+import { EXPIRY_IN, OPERATION_DELETE, OPERATION_SET } from '../../src/cache/operation.ts'
 import { ByteReader } from '../../src/lib/bytes.ts'
-import { VALUE_JSON, VALUE_STRING } from '../../src/lib/entry.ts'
+import { VALUE_JSON } from '../../src/lib/entry.ts'
 import { slotOf } from '../../src/lib/slot.ts'
-import { decodeTerm, type Term } from '../../src/placement/index.ts'
-import type { StoreOptions } from '../../src/store/index.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { FakeMember, FakeNetwork } from './fakes.ts'
+import { decodeTerm } from '../../src/placement/index.ts'
+import { getOf } from '../support/operations.ts'
+import { MIB, SLOT, TIMEOUT_MS, term, trio } from './trio.ts'
 
 const test = suite('forwarder')
-
-const TIMEOUT_MS = 5000
-const MIB = 1024 * 1024
-
-interface Asked {
-  /** `pending`, an error's code, `hit value`, `miss`, `existed` or `new`. */
-  outcome: string
-  times: number
-}
-
-class Member extends FakeMember {
-  readonly forwarder: Forwarder
-
-  constructor(name: string, network: FakeNetwork, options: Partial<StoreOptions> = {}) {
-    super(name, network, options)
-    this.forwarder = new Forwarder(network.clock, this, this, new Operations(this.store, this, this.hybrid, () => name), TIMEOUT_MS)
-  }
-
-  run(code: number, key: string, value: string = '', change: Partial<Operation> = {}): Asked {
-    const asked = { outcome: 'pending', times: 0 }
-    const operation: Operation = { code, key: Buffer.from(key), value: Buffer.from(value), kind: VALUE_STRING, ttlMs: null, ...change }
-    this.forwarder.run(operation, slotOf(operation.key), (error, outcome) => {
-      asked.times++
-      if (error !== null) asked.outcome = error.code
-      else if (outcome?.error) asked.outcome = outcome.error
-      else if (outcome?.entry) asked.outcome = `hit ${outcome.entry.valueBytes()}`
-      else if (code === OPERATION_GET) asked.outcome = 'miss'
-      else asked.outcome = outcome?.existed ? 'existed' : 'new'
-    })
-    return asked
-  }
-
-  get(key: string): Asked {
-    return this.run(OPERATION_GET, key)
-  }
-
-  set(key: string, value: string): Asked {
-    return this.run(OPERATION_SET, key, value)
-  }
-}
-
-interface Trio {
-  readonly clock: FakeClock
-  readonly network: FakeNetwork
-  readonly a: Member
-  readonly b: Member
-  readonly c: Member
-}
-
-/** `b` serves everything, and all know it. */
-function trio(options: Partial<StoreOptions> = {}): Trio {
-  const clock = new FakeClock()
-  const network = new FakeNetwork(clock)
-  const [a, b, c] = [new Member('a', network), new Member('b', network, options), new Member('c', network)]
-  a.otherwise = 'b'
-  c.otherwise = 'b'
-  return { clock, network, a, b, c }
-}
-
-function term(name: string, ms: number): Term {
-  return { ms, counter: 0, name, generation: 1, strong: true }
-}
-
-const SLOT = slotOf(Buffer.from('k'))
 
 test('what is served here is done inside the call', () => {
   const { b, network } = trio()
@@ -117,7 +43,7 @@ test('what is served elsewhere is done there and answered here', () => {
 
 test('kind and time to live go along; the expiry is by the primary’s clock', () => {
   const { a, b, clock } = trio()
-  a.run(OPERATION_SET, 'k', '{"n":1}', { kind: VALUE_JSON, ttlMs: 1000 })
+  a.run(OPERATION_SET, 'k', '{"n":1}', { kind: VALUE_JSON, expiry: EXPIRY_IN, expiryMs: 1000 })
   clock.advance(10)
   assert.is(b.written[0]?.expiresAtMs, b.hybrid.physicalMs() - 9 + 1000)
   assert.is(b.written[0]?.writer, 'b')
@@ -168,10 +94,7 @@ test('a refusal carries the term that is known, or none', () => {
   const { a, b, clock } = trio()
   const answers: Buffer[] = []
   const ask = (key: string): void => {
-    const body = encodeOperation(
-      { code: OPERATION_GET, key: Buffer.from(key), value: Buffer.alloc(0), kind: VALUE_STRING, ttlMs: null },
-      1000,
-    )
+    const body = encodeOperation(getOf(key), slotOf(Buffer.from(key)), 1000)
     a.call('b', KIND_OPERATION, body, 1000, (_failure, answer) => answers.push(answer as Buffer))
     clock.advance(10)
   }

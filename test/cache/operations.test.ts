@@ -1,13 +1,31 @@
 /** Operations at the member that executes the slot: versions above what they replace, and no write where nothing changes. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { OPERATION_DELETE, OPERATION_GET, OPERATION_SET, type Operation } from '../../src/cache/messages.ts'
-import { Operations, operationRow } from '../../src/cache/operations.ts'
-import { NEVER, VALUE_JSON, VALUE_STRING } from '../../src/lib/entry.ts'
+import {
+  EXPIRY_IN,
+  isRepeatable,
+  OPERATION_APPEND,
+  OPERATION_COPY,
+  OPERATION_DELETE,
+  OPERATION_DESCRIBE,
+  OPERATION_EXPIRE,
+  OPERATION_GET,
+  OPERATION_INCREMENT,
+  OPERATION_INCREMENT_FLOAT,
+  OPERATION_RENAME,
+  OPERATION_REQUIRE,
+  OPERATION_SET,
+  OPERATION_SET_RANGE,
+  type Operation,
+  operationRow,
+} from '../../src/cache/operation.ts'
+import { Operations } from '../../src/cache/operations.ts'
+import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../../src/lib/entry.ts'
 import { slotOf } from '../../src/lib/slot.ts'
 import { compareVersions, MAX_COUNTER } from '../../src/lib/version.ts'
 import type { StoreOptions } from '../../src/store/index.ts'
 import { EPOCH_MS, FakeClock } from '../support/fake-clock.ts'
+import { type Change, deleteOf, getOf, operationOf, setOf } from '../support/operations.ts'
 import { FakeMember, FakeNetwork } from './fakes.ts'
 
 const test = suite('operations')
@@ -18,7 +36,7 @@ interface Setting {
   readonly clock: FakeClock
   readonly member: FakeMember
   readonly operations: Operations
-  readonly set: (key: string, value: string, change?: Partial<Operation>) => { error: string | null; existed: boolean }
+  readonly set: (key: string, value: string, change?: Change) => { error: string | null; existed: boolean }
   readonly get: (key: string) => string | undefined
   readonly remove: (key: string) => { error: string | null; existed: boolean }
 }
@@ -26,32 +44,23 @@ interface Setting {
 function setting(options: Partial<StoreOptions> = {}): Setting {
   const clock = new FakeClock()
   const member = new FakeMember('me', new FakeNetwork(clock), options)
-  const operations = new Operations(member.store, member, member.hybrid, () => 'me')
+  const operations = new Operations(member.store, member, member.hybrid, () => 'me', 16 * 1024 * 1024)
+  const run = (operation: Operation): { error: string | null; existed: boolean } => {
+    const { error, existed } = operations.run(operation, slotOf(operation.key))
+    return { error, existed }
+  }
   return {
     clock,
     member,
     operations,
-    set: (key, value, change = {}) => {
-      const operation: Operation = {
-        code: OPERATION_SET,
-        key: Buffer.from(key),
-        value: Buffer.from(value),
-        kind: VALUE_STRING,
-        ttlMs: null,
-        ...change,
-      }
-      const { error, existed } = operations.set(operation, slotOf(operation.key))
-      return { error, existed }
-    },
-    get: (key) => {
-      const { entry } = operations.get(Buffer.from(key), 0, Buffer.byteLength(key))
-      return entry?.valueBytes().toString()
-    },
-    remove: (key) => {
-      const { error, existed } = operations.delete(Buffer.from(key), slotOf(Buffer.from(key)))
-      return { error, existed }
-    },
+    set: (key, value, change = {}) => run(setOf(key, value, change)),
+    get: (key) => entryOf(operations, key)?.valueBytes().toString(),
+    remove: (key) => run(deleteOf(key)),
   }
+}
+
+function entryOf(operations: Operations, key: string): Entry | null {
+  return operations.run(getOf(key), slotOf(Buffer.from(key))).entry
 }
 
 test('what is set is got, and whether it was there before is said', () => {
@@ -66,9 +75,9 @@ test('what is set is got, and whether it was there before is said', () => {
 test('a set keeps kind and bytes', () => {
   const { set, operations } = setting()
   set('k', '{"n":1}', { kind: VALUE_JSON })
-  assert.is(operations.get(Buffer.from('k'), 0, 1).entry?.kind, VALUE_JSON)
+  assert.is(entryOf(operations, 'k')?.kind, VALUE_JSON)
   set('k', '{"n":1}')
-  assert.is(operations.get(Buffer.from('k'), 0, 1).entry?.kind, VALUE_STRING)
+  assert.is(entryOf(operations, 'k')?.kind, VALUE_STRING)
 })
 
 test('each write has a version of this member above the one before, also within a millisecond', () => {
@@ -137,7 +146,7 @@ test('to delete what is not there writes nothing', () => {
 
 test('a tombstone does not expire and has no value', () => {
   const { member, set, remove } = setting()
-  set('k', 'v', { ttlMs: 5000, kind: VALUE_JSON })
+  set('k', 'v', { expiry: EXPIRY_IN, expiryMs: 5000, kind: VALUE_JSON })
   remove('k')
   assert.is((member.written[1] as { expiresAtMs: number }).expiresAtMs, NEVER)
 })
@@ -145,8 +154,8 @@ test('a tombstone does not expire and has no value', () => {
 test('a time to live becomes an expiry by this clock, and never a shorter one', () => {
   const { member, set, clock } = setting()
   clock.advance(10.4)
-  set('whole', 'v', { ttlMs: 1500 })
-  set('part', 'v', { ttlMs: 0.25 })
+  set('whole', 'v', { expiry: EXPIRY_IN, expiryMs: 1500 })
+  set('part', 'v', { expiry: EXPIRY_IN, expiryMs: 0.25 })
   set('none', 'v')
   assert.equal(
     member.written.map(({ expiresAtMs }) => expiresAtMs),
@@ -156,7 +165,7 @@ test('a time to live becomes an expiry by this clock, and never a shorter one', 
 
 test('what has expired was not there: for a get, a set, a delete', () => {
   const { member, set, get, remove, clock } = setting()
-  set('k', 'v', { ttlMs: 100 })
+  set('k', 'v', { expiry: EXPIRY_IN, expiryMs: 100 })
   clock.advance(99)
   assert.is(get('k'), 'v')
   clock.advance(1)
@@ -170,7 +179,7 @@ test('what has expired was not there: for a get, a set, a delete', () => {
 
 test('a set without a time to live ends the one there was', () => {
   const { set, get, clock } = setting()
-  set('k', 'v', { ttlMs: 100 })
+  set('k', 'v', { expiry: EXPIRY_IN, expiryMs: 100 })
   set('k', 'w')
   clock.advance(1000)
   assert.is(get('k'), 'w')
@@ -187,20 +196,46 @@ test('the key of a get may be a part of its bytes', () => {
   const { set, operations } = setting()
   set('key', 'v')
   assert.is(operations.get(Buffer.from('GET key\r\n'), 4, 7).entry?.valueBytes().toString(), 'v')
+  const get = getOf('').setKey(Buffer.from('GET key\r\n'), 4, 7)
+  assert.is(
+    operations
+      .run(get, slotOf(get.key, 4, 7))
+      .entry?.valueBytes()
+      .toString(),
+    'v',
+  )
 })
 
-test('the table names each operation, runs it, and knows which may be sent twice', () => {
+test('the table names each operation, and knows which write, which name two keys and which may be sent twice', () => {
+  const wanted: readonly (readonly [code: number, name: string, writes: boolean, repeatable: boolean, twoKeys: boolean])[] = [
+    [OPERATION_GET, 'get', false, true, false],
+    [OPERATION_SET, 'set', true, true, false],
+    [OPERATION_DELETE, 'delete', true, true, false],
+    [OPERATION_EXPIRE, 'expire', true, true, false],
+    [OPERATION_INCREMENT, 'increment', true, false, false],
+    [OPERATION_INCREMENT_FLOAT, 'increment-float', true, false, false],
+    [OPERATION_APPEND, 'append', true, false, false],
+    [OPERATION_SET_RANGE, 'set-range', true, true, false],
+    [OPERATION_RENAME, 'rename', true, false, true],
+    [OPERATION_COPY, 'copy', true, true, true],
+    [OPERATION_REQUIRE, 'require', false, true, false],
+    [OPERATION_DESCRIBE, 'describe', false, true, false],
+  ]
+  for (const [code, name, writes, repeatable, twoKeys] of wanted) {
+    assert.equal(operationRow(code), { name, writes, repeatable, twoKeys })
+    assert.is(isRepeatable(operationOf(code, 'k')), repeatable)
+  }
+  for (const code of [0, 13, 99, 255, -1]) assert.is(operationRow(code), undefined)
+})
+
+test('what the table says is what is run', () => {
   const { operations, get } = setting()
-  const base: Operation = { code: 0, key: Buffer.from('k'), value: Buffer.from('v'), kind: VALUE_STRING, ttlMs: null }
-  const slot = slotOf(base.key)
-  const rows = [OPERATION_GET, OPERATION_SET, OPERATION_DELETE].map((code) => operationRow(code))
-  for (const row of rows) assert.ok(row?.repeatable)
-  assert.is(rows[1]?.run(operations, base, slot).existed, false)
+  const slot = slotOf(Buffer.from('k'))
+  assert.is(operations.run(operationOf(OPERATION_SET, 'k', 'v'), slot).existed, false)
   assert.is(get('k'), 'v')
-  assert.is(rows[0]?.run(operations, base, slot).entry?.valueBytes().toString(), 'v')
-  assert.is(rows[2]?.run(operations, base, slot).existed, true)
+  assert.is(operations.run(operationOf(OPERATION_GET, 'k'), slot).entry?.valueBytes().toString(), 'v')
+  assert.is(operations.run(operationOf(OPERATION_DELETE, 'k'), slot).existed, true)
   assert.is(get('k'), undefined)
-  assert.is(operationRow(99), undefined)
 })
 
 test.run()

@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Scan, ScanQuery } from '../../src/cache/cache.ts'
 import { KIND_SCAN } from '../../src/cache/messages.ts'
+import { Planner } from '../../src/cache/planner.ts'
 import { Scatter } from '../../src/cache/scatter.ts'
 import { NO_BYTES } from '../../src/lib/bytes.ts'
 import type { Entry } from '../../src/lib/entry.ts'
@@ -29,7 +30,8 @@ class Flock {
   constructor() {
     this.members = NAMES.map((name) => new FakeMember(name, this.network))
     for (const member of this.members) {
-      this.scatters.set(member.name, new Scatter(this.clock, member.hybrid, member, member, member.store, TIMEOUT_MS))
+      const planner = new Planner(this.clock, member, member, TIMEOUT_MS)
+      this.scatters.set(member.name, new Scatter(this.clock, member.hybrid, member, member, planner, member.store, TIMEOUT_MS))
     }
     this.settle()
   }
@@ -229,7 +231,15 @@ test('a walk that finds little looks once a turn, however long it goes on', () =
   const a = flock.member('a')
   let searches = 0
   const search: Store['search'] = () => (++searches < 20_000 ? Buffer.from(String(searches).padStart(6, '0')) : null)
-  const scatter = new Scatter(flock.clock, a.hybrid, a, a, { search } as unknown as Store, TIMEOUT_MS)
+  const scatter = new Scatter(
+    flock.clock,
+    a.hybrid,
+    a,
+    a,
+    new Planner(flock.clock, a, a, TIMEOUT_MS),
+    { search } as unknown as Store,
+    TIMEOUT_MS,
+  )
   const answers: string[] = []
   scatter.scan(ALL).next((error, page) => answers.push(error?.code ?? `${page?.entries.length} entries, done ${page?.done}`))
   assert.ok(searches <= 1, `${searches} in the first turn`)

@@ -35,6 +35,9 @@ test('with nothing given, all have their defaults', () => {
     host: '0.0.0.0',
     advertiseHost: '10.0.0.7',
     httpPort: 8080,
+    respPort: 6379,
+    textPort: 31_337,
+    grpcPort: 50_051,
     gossipPort: 7946,
     peerPort: 7947,
     adminPort: 9090,
@@ -51,10 +54,14 @@ test('with nothing given, all have their defaults', () => {
     maxKeyBytes: 1024,
     maxValueBytes: MIB,
     maxBodyBytes: 16 * MIB,
+    maxClients: 10_000,
+    outputBufferLimitBytes: 32 * MIB,
+    idleTimeoutMs: 0,
     forwardTimeoutMs: 5000,
     drainMs: 5000,
     stopTimeoutMs: 35_000,
     logLevel: 'info',
+    debugCommands: 'off',
   })
 })
 
@@ -153,7 +160,14 @@ test('options that contradict each other are refused', () => {
     [['--discovery', 'none', '--seeds', 'a=b:1'], 'discovery is "none", but seeds has 1'],
     [['--discovery', 'kubernetes'], 'kubernetesNamespace is not given'],
     [kubernetes, 'kubernetesStatefulSet is not given'],
-    [['--max-value-bytes', '32MiB'], 'maxValueBytes is 33554432, but must not be above maxBodyBytes, which is 16777216'],
+    [
+      ['--max-value-bytes', '13MiB'],
+      'maxBodyBytes is 16777216, but a value of maxValueBytes, which is 13631488, must fit into it as base64',
+    ],
+    [
+      ['--output-buffer-limit-bytes', '2MiB'],
+      'outputBufferLimitBytes is 2097152, but must hold twice maxValueBytes, which is 1048576, and 262144 bytes',
+    ],
     [['--max-memory-bytes', '3MiB'], 'maxValueBytes is 1048576, but must not be above a quarter of maxMemoryBytes, which is 3145728'],
     [['--stop-timeout-ms', '5000'], 'stopTimeoutMs is 5000, but must be above drainMs, which is 5000'],
     [['--peer-port', '8080'], 'httpPort and peerPort are both 8080'],

@@ -184,6 +184,108 @@ export function storeSuite(name: string, make: MakeStore, limitBytes: number = 1
     assert.equal([store.stats().entries, store.stats().tombstones], [2 * due, 0])
   })
 
+  test('a floor removes what is at or below it, silently and for good, and never falls', () => {
+    // Few above it, and many.
+    for (const isAbove of [(i: number): boolean => i < 3, (i: number): boolean => i % 10 < 9]) {
+      let drops = 0
+      const options = {
+        maxMemoryBytes: ROOMY_BYTES,
+        evictionPolicy: 'allkeys-lru',
+        tombstoneMs: TOMBSTONE_MS,
+        onDrop: () => drops++,
+      } as const
+      const store = make(options)
+      assert.equal(store.floor, { ms: 0, counter: 0 })
+      const count = 1_000
+      const above = Array.from({ length: count }, (_, i) => i).filter(isAbove)
+      for (let i = 0; i < count; i++) put(store, { key: `k${i}`, tombstone: i % 7 === 0, counter: 5, ms: START_MS + (isAbove(i) ? 1 : 0) })
+      store.raiseFloor({ ms: START_MS, counter: 5 }, START_MS)
+      assert.equal(store.floor, { ms: START_MS, counter: 5 })
+      for (let i = 0; i < count; i++) {
+        const key = latin1(`k${i}`)
+        assert.is(store.peek(key, 0, key.length, new Entry()), isAbove(i), `k${i}`)
+      }
+      assert.is(store.stats().entries + store.stats().tombstones, above.length)
+      store.raiseFloor({ ms: START_MS, counter: 4 }, START_MS)
+      assert.equal(store.floor, { ms: START_MS, counter: 5 })
+      assert.is(put(store, { key: 'late', ms: START_MS, counter: 5 }), 'stale')
+      assert.is(put(store, { key: 'later', ms: START_MS, counter: 6 }), 'applied')
+      store.clear()
+      assert.is(put(store, { key: 'late', ms: START_MS, counter: 5 }), 'stale', 'the floor outlives what it removed')
+      assert.is(drops, 0)
+    }
+  })
+
+  test('a random key is any of those that may be picked, about evenly, however few they are', () => {
+    const random = new SeededRandom(11)
+    const store = roomy(make)
+    const count = 2_000
+    for (let i = 0; i < count; i++) put(store, { key: `k${i}` })
+    for (let i = 0; i < count; i++) put(store, { key: `dead${i}`, tombstone: true })
+    for (let i = 0; i < count; i++) put(store, { key: `expired${i}`, expiresAtMs: START_MS })
+    for (let i = 0; i < 20; i++) put(store, { key: `{few}${i}` })
+    const into = new Entry()
+    const drawn = (draws: number, mayPick: (slot: number) => boolean): Map<string, number> => {
+      const times = new Map<string, number>()
+      for (let i = 0; i < draws; i++) {
+        assert.ok(store.randomKey(START_MS, mayPick, into))
+        const key = into.keyBytes().toString()
+        times.set(key, (times.get(key) ?? 0) + 1)
+      }
+      return times
+    }
+    const all = drawn(10 * (count + 20), () => true)
+    // Of ten draws for each, chance leaves out one in 22,000 and gives one in a million more than 30.
+    assert.ok(all.size > count, `${all.size} of ${count + 20} were drawn`)
+    assert.ok(Math.max(...all.values()) <= 32)
+    const few = slotOfKey('{few}')
+    const ofFew = drawn(400, (slot) => slot === few)
+    assert.is(ofFew.size, 20)
+    assert.ok(Math.max(...ofFew.values()) < 60)
+    const dead = slotOfKey(`dead${randomBelow(random, count)}`)
+    const onlyDead = [...all.keys()].every((key) => slotOfKey(key) !== dead)
+    assert.is(
+      store.randomKey(START_MS, (slot) => slot === dead, into),
+      !onlyDead,
+    )
+  })
+
+  test('what is read is idle no longer, what is only described is', () => {
+    const store = roomy(make)
+    put(store, { key: 'k', value: 'v'.repeat(1_000) })
+    put(store, { key: 'other' })
+    const idleAt = (nowMs: number): number | null | undefined => store.describe(latin1('k'), 0, 1, nowMs)?.idleMs
+    for (const seconds of [1, 5, 60]) {
+      const nowMs = START_MS + 1_000 * seconds
+      store.get(latin1('other'), 0, 5, nowMs, new Entry())
+      assert.is(idleAt(nowMs), 1_000 * seconds)
+    }
+    const read = START_MS + 70_000
+    store.get(latin1('k'), 0, 1, read, new Entry())
+    assert.is(idleAt(read), 0)
+    assert.is(idleAt(read + 30_000), 30_000)
+    assert.is(store.describe(latin1('none'), 0, 4, read), null)
+  })
+
+  test('the policy may change: a store that was full evicts, and the other way round', () => {
+    const store = make({ maxMemoryBytes: limitBytes, evictionPolicy: 'noeviction', tombstoneMs: TOMBSTONE_MS })
+    const value = 'v'.repeat(limitBytes >> 5)
+    let count = 0
+    while (put(store, { key: `k${count}`, value }) === 'applied') count++
+    store.setEvictionPolicy('allkeys-lfu')
+    for (let i = 0; i < count; i++) assert.is(put(store, { key: `n${i}`, value }), 'applied')
+    assert.ok(store.stats().evictedTotal > 0)
+    const key = searchKeys(store, START_MS)[0] as string
+    assert.is(store.describe(latin1(key), 0, key.length, START_MS)?.idleMs, null)
+    assert.ok((store.describe(latin1(key), 0, key.length, START_MS)?.frequency ?? -1) >= 0)
+    store.setEvictionPolicy('noeviction')
+    const { evictedTotal } = store.stats()
+    let outcome = 'applied'
+    for (let i = 0; i < count && outcome === 'applied'; i++) outcome = put(store, { key: `m${i}`, value })
+    assert.is(outcome, 'full')
+    assert.is(store.stats().evictedTotal, evictedTotal)
+  })
+
   test('the key that a search returns to go on from is the caller’s to keep', () => {
     const store = roomy(make)
     put(store, { key: 'k0' })
@@ -194,11 +296,13 @@ export function storeSuite(name: string, make: MakeStore, limitBytes: number = 1
   })
 
   test('a search over many pages meets each key that stays exactly once, while others come and go', () => {
-    for (const seed of [1, 2, 3]) {
+    // One ending in six keys of seven, the other in one of seven: many to pass over few, and the other way round.
+    const keyOf = (i: number): string => `user:${i.toString(36)}${(i >> 1) % 7 === 0 ? '-rare' : '-common'}`
+    for (const [seed, suffix] of ['', '', '7-common', '-rare', '-common', 'e'].entries()) {
       const random = new SeededRandom(seed)
-      const { trial, churn } = crowd(make, random, (i) => `user:${i.toString(36)}`)
-      trial.beginSearch('user:', seed === 3 ? '7' : '', null)
-      while (trial.searchPage(1 + randomBelow(random, 300), 1 + randomBelow(random, 300))) churn()
+      const { trial, churn } = crowd(make, random, keyOf)
+      trial.beginSearch('user:', suffix, null)
+      while (trial.searchPage(1 + randomBelow(random, 900), 1 + randomBelow(random, 300))) churn()
     }
   })
 
@@ -303,6 +407,16 @@ function stepArbitrary(valueLengths: readonly number[]): fc.Arbitrary<Step> {
     }),
     step(1, 'dropSlot', key, (trial, of) => trial.dropSlot(slotOfKey(of))),
     step(1, 'clear', fc.constant(null), (trial) => trial.clear()),
+    step(2, 'raiseFloor', stamp, (trial, of) => trial.raiseFloor(versionAt(trial, of))),
+    // To a version that is held: whatever came later stays.
+    step(1, 'raiseFloorTo', key, (trial, of) => {
+      const held = trial.held.get(of)
+      if (held !== undefined) trial.raiseFloor(held)
+    }),
+    step(2, 'randomKey', fc.record({ of: fc.constantFrom('all', 'odd', 'one', 'none'), key }), (trial, { of, key: one }) => {
+      trial.randomKey((slot) => of === 'all' || (of === 'odd' && slot % 2 === 1) || (of === 'one' && slot === slotOfKey(one)))
+    }),
+    step(1, 'describe', key, (trial, of) => trial.describe(of)),
     step(3, 'wait', fc.integer({ min: 1, max: 30 }), (trial, of) => trial.wait(of)),
     step(3, 'sweep', fc.record({ few, drops: fc.constantFrom('all', 'even', 'none') }), (trial, of) => {
       trial.sweep(of.few, (slot) => of.drops === 'all' || (of.drops === 'even' && slot % 2 === 0))

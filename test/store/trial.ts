@@ -7,7 +7,7 @@
  */
 import * as assert from 'uvu/assert'
 import { Entry, NEVER } from '../../src/lib/entry.ts'
-import { compareVersions, type Version } from '../../src/lib/version.ts'
+import { compareStamps, compareVersions, type Stamp, type Version } from '../../src/lib/version.ts'
 import type { DropReason, EvictionPolicy, ScanToken, Store, StoreOptions } from '../../src/store/store.ts'
 import { embedded, fill, type Held, latin1, read, slotOfKey } from './held.ts'
 
@@ -134,6 +134,37 @@ export class Trial {
     this.check()
   }
 
+  raiseFloor(stamp: Stamp): void {
+    const before = this.store.floor
+    this.store.raiseFloor(stamp, this.now)
+    const { ms, counter } = compareStamps(stamp, before) > 0 ? stamp : before
+    assert.equal(this.store.floor, { ms, counter }, 'the floor never falls')
+    for (const [key, held] of this.held) if (compareStamps(held, stamp) <= 0) this.held.delete(key)
+    this.check()
+  }
+
+  randomKey(mayPick: (slot: number) => boolean): void {
+    const entry = new Entry()
+    const found = this.store.randomKey(this.now, mayPick, entry)
+    const eligible = [...this.held.values()].filter((held) => this.#isLive(held) && mayPick(slotOfKey(held.key)))
+    assert.is(found, eligible.length > 0, 'a random key is found where there is one')
+    if (found) assert.ok(eligible.includes(this.held.get(read(entry).key) as Held), 'a random key is live, of a slot that may be picked')
+    if (found) assert.equal(read(entry), this.held.get(read(entry).key))
+    else assert.equal(entry, new Entry(), 'a miss leaves the entry untouched')
+  }
+
+  describe(key: string): void {
+    const held = this.held.get(key)
+    const { bytes, start, end } = embedded(key)
+    const facts = this.store.describe(bytes, start, end, this.now)
+    assert.is(facts !== null, held !== undefined && this.#isLive(held), `describe ${JSON.stringify(key)}`)
+    if (facts === null || held === undefined) return
+    assert.ok(facts.bytes > held.key.length + held.value.length, `${facts.bytes} bytes are said to be all that it takes`)
+    assert.ok(facts.bytes <= this.store.stats().bytes)
+    assert.is(facts.frequency, null, 'no policy here goes by frequency')
+    assert.ok(facts.idleMs !== null && facts.idleMs >= 0 && facts.idleMs <= this.now - START_MS)
+  }
+
   wait(ms: number): void {
     this.now += ms
     this.check()
@@ -232,12 +263,14 @@ export class Trial {
     let heldTombstones = 0
     let payload = 0
     const contents = new Map<number, string[]>()
+    const live = new Map<number, number>()
     for (const slot of this.#slots) contents.set(slot, [])
     for (const held of this.held.values()) {
       if (held.tombstone) heldTombstones++
       payload += held.key.length + held.value.length
       const slot = slotOfKey(held.key)
       this.#slots.add(slot)
+      if (!held.tombstone) live.set(slot, (live.get(slot) ?? 0) + 1)
       const line = JSON.stringify([held.key, held.ms, held.counter, held.writer, held.tombstone])
       const lines = contents.get(slot)
       if (lines === undefined) contents.set(slot, [line])
@@ -251,6 +284,7 @@ export class Trial {
     if (this.held.size === 0) assert.is(bytes, this.#emptyBytes, 'nothing held, nothing counted')
     for (const [slot, lines] of contents) {
       assert.is(this.store.slotEntries(slot), lines.length)
+      assert.is(this.store.slotLive(slot), live.get(slot) ?? 0)
       const digest = JSON.stringify(this.store.slotDigest(slot))
       const content = lines.sort().join()
       assert.is(this.#digestOf.get(content) ?? digest, digest, 'equal content has an equal digest')
@@ -278,7 +312,7 @@ export class Trial {
     else if (empty === 'drop') for (const held of [...this.held.values()]) this.drop(held.key, held)
     else {
       for (const held of [...this.held.values()]) {
-        this.apply({ ...held, value: '', tombstone: true, expiresAtMs: NEVER, ms: Math.max(this.now, held.ms + 1) })
+        this.apply({ ...held, value: '', tombstone: true, expiresAtMs: NEVER, ms: Math.max(this.now, this.store.floor.ms, held.ms) + 1 })
       }
       this.wait(TOMBSTONE_MS + 100)
       this.sweepAll(4)
@@ -317,7 +351,8 @@ export class Trial {
     this.#doing = { what: 'apply', key }
     const outcome = this.store.apply(entry, this.now)
     this.#doing = null
-    if (order <= 0) assert.is(outcome, order === 0 ? 'same' : 'stale')
+    if (compareStamps(next, this.store.floor) <= 0) assert.is(outcome, 'stale', 'what the floor covers does not come back')
+    else if (order <= 0) assert.is(outcome, order === 0 ? 'same' : 'stale')
     else if (outcome === 'full') this.#checkFull(next, old)
     else assert.is(outcome, 'applied')
     if (outcome === 'applied') this.held.set(key, next)

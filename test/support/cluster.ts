@@ -2,8 +2,6 @@
  * A whole cluster in one process: real nodes on virtual time, a seeded network and a platform in memory. `cluster({ nodes: 5, seed })` starts it;
  * the same seed gives the same run. Clients are functions of the test: they call a node's cache as a gateway would.
  */
-import type { Entry } from '../../src/lib/entry.ts'
-import { VALUE_STRING } from '../../src/lib/entry.ts'
 import type { CacheError } from '../../src/lib/errors.ts'
 import { type Logger, SILENT } from '../../src/lib/logger.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
@@ -11,6 +9,7 @@ import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import { Node, type NodeOptions } from '../../src/node.ts'
 import { FakeClock, HostClock } from './fake-clock.ts'
 import { MemoryNetwork, type NetworkOptions } from './memory-network.ts'
+import { getOf, setOf } from './operations.ts'
 import { Platform } from './platform.ts'
 
 export interface ClusterOptions {
@@ -232,11 +231,10 @@ export function cluster(options: ClusterOptions): Cluster {
 
 /** Stores a string; `done` gets the error or null. */
 export function set(life: Life, key: string, value: string, done: (error: CacheError | null) => void): void {
-  life.node.cache.set({ key: Buffer.from(key), value: Buffer.from(value), kind: VALUE_STRING, ttlMs: null }, (error) => done(error))
+  life.node.cache.execute(setOf(key, value), (error) => done(error))
 }
 
 /** Reads a string; `undefined` for a miss. */
 export function get(life: Life, key: string, done: (error: CacheError | null, value: string | undefined) => void): void {
-  const bytes = Buffer.from(key)
-  life.node.cache.get(bytes, 0, bytes.length, (error, entry: Entry | null) => done(error, entry?.valueBytes().toString()))
+  life.node.cache.execute(getOf(key), (error, outcome) => done(error, outcome?.entry?.valueBytes().toString()))
 }

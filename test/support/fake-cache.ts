@@ -2,7 +2,32 @@
  * A cache that is one Map: for tests of the faces. Answers at once or later, fails when told to, and hands out scans in pages of a chosen size.
  * An entry in an answer is wiped after the callback, so that a face which keeps a view of it is found out.
  */
-import type { Cache, GetDone, Limits, Scan, ScanPage, ScanQuery, SetManyResult, SetRequest, WriteDone } from '../../src/cache/cache.ts'
+import * as assert from 'node:assert/strict'
+import type {
+  Cache,
+  FlushResult,
+  Limits,
+  OutcomeDone,
+  Scan,
+  ScanPage,
+  ScanQuery,
+  SetManyResult,
+  SetRequest,
+} from '../../src/cache/cache.ts'
+import {
+  ALWAYS,
+  EXPIRY_IN,
+  HEAD,
+  IF_ABSENT,
+  IF_PRESENT,
+  IF_VERSION,
+  OPERATION_DELETE,
+  OPERATION_GET,
+  OPERATION_SET,
+  type Operation,
+  type Outcome,
+  UNLESS_VERSION,
+} from '../../src/cache/operation.ts'
 import { compareBytes, endsWith, NO_BYTES, startsWith } from '../../src/lib/bytes.ts'
 import { Entry, VALUE_STRING, type ValueKind } from '../../src/lib/entry.ts'
 import { CacheError } from '../../src/lib/errors.ts'
@@ -12,12 +37,20 @@ interface Held {
   readonly value: Buffer
   readonly kind: ValueKind
   readonly ttlMs: number | null
+  /** Of its version: 1 for the first write. */
+  readonly counter: number
 }
+
+/** Of every version: a moment in 1970, and the writer. */
+export const FAKE_MS = 1000
+export const FAKE_WRITER = 'fake'
 
 const WIPED = 0x58
 
 export class FakeCache implements Cache {
   readonly limits: Limits
+  readonly alone = true
+  readonly nowMs = FAKE_MS
   readonly held = new Map<string, Held>()
   /** Answers come in a later turn of the event loop. */
   later = false
@@ -33,6 +66,13 @@ export class FakeCache implements Cache {
   openScans = 0
   readonly scans: ScanQuery[] = []
   pagesServed = 0
+  /** Operations executed, reads included. */
+  executed = 0
+  /** Members that a flush does not reach. */
+  unreached: readonly string[] = []
+  /** Called before an operation is executed: for what happens between two of them. */
+  before: (operation: Operation) => void = () => {}
+  #writes = 0
   #held: (() => void)[] | null = null
 
   constructor(limits: Limits = { maxKeyBytes: 64, maxValueBytes: 4096 }) {
@@ -41,7 +81,7 @@ export class FakeCache implements Cache {
 
   put(key: string | Buffer, value: string | Buffer, kind: ValueKind = VALUE_STRING): void {
     const bytes = Buffer.from(key as string)
-    this.held.set(bytes.toString('latin1'), { key: bytes, value: Buffer.from(value as string), kind, ttlMs: null })
+    this.held.set(bytes.toString('latin1'), { key: bytes, value: Buffer.from(value as string), kind, ttlMs: null, counter: ++this.#writes })
   }
 
   /** Answers wait until `release()`. */
@@ -59,18 +99,14 @@ export class FakeCache implements Cache {
     return this.#held?.length ?? 0
   }
 
-  get(key: Buffer, start: number, end: number, done: GetDone): void {
-    const name = key.toString('latin1', start, end)
+  execute(operation: Operation, done: OutcomeDone): void {
+    const copy = operation.copy()
     this.#answer(() => {
-      const found = this.held.get(name)
+      this.before(copy)
+      this.executed++
       if (this.failure !== null) done(this.failure, null)
-      else if (found === undefined) done(null, null)
-      else lend(found, (entry) => done(null, entry))
+      else this.#execute(copy, done)
     })
-  }
-
-  set(request: SetRequest, done: WriteDone): void {
-    this.setMany([request], (error, result) => done(error ?? result?.error ?? null, { existed: false }))
   }
 
   setMany(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void {
@@ -83,16 +119,50 @@ export class FakeCache implements Cache {
       const failed: Buffer[] = []
       for (const copy of copies) {
         if (this.broken.has(copy.key.toString())) failed.push(copy.key)
-        else this.held.set(copy.key.toString('latin1'), copy)
+        else this.held.set(copy.key.toString('latin1'), { ...copy, counter: ++this.#writes })
       }
       const error = failed.length > 0 ? new CacheError('TRY_AGAIN', 'no member could answer') : null
       done(null, { set: copies.length - failed.length, failed, error })
     })
   }
 
-  delete(key: Buffer, start: number, end: number, done: WriteDone): void {
-    const existed = this.held.delete(key.toString('latin1', start, end))
-    this.#answer(() => done(this.failure, { existed }))
+  flush(done: (error: CacheError | null, result: FlushResult | null) => void): void {
+    this.#answer(() => {
+      if (this.failure !== null) {
+        done(this.failure, null)
+        return
+      }
+      this.held.clear()
+      done(null, { unreached: this.unreached })
+    })
+  }
+
+  transact(): void {
+    assert.fail('transactions are not faked')
+  }
+
+  scanSlots(): void {
+    assert.fail('walks in the order of slots are not faked')
+  }
+
+  size(): void {
+    assert.fail('the size is not faked')
+  }
+
+  randomKey(): void {
+    assert.fail('random keys are not faked')
+  }
+
+  publish(): void {
+    assert.fail('messages are not faked')
+  }
+
+  confirm(_slots: Iterable<number>, _wanted: number, _timeoutMs: number, done: (replicas: number) => void): void {
+    done(0)
+  }
+
+  subscribe(): () => void {
+    assert.fail('messages are not faked')
   }
 
   scan(query: ScanQuery): Scan {
@@ -125,6 +195,33 @@ export class FakeCache implements Cache {
     }
   }
 
+  #execute(operation: Operation, done: OutcomeDone): void {
+    const key = Buffer.from(operation.key.subarray(operation.keyStart, operation.keyEnd))
+    const name = key.toString('latin1')
+    const old = this.held.get(name)
+    const met = isMet(operation, old)
+    switch (operation.code) {
+      case OPERATION_GET: {
+        const wantsValue = (operation.flags & HEAD) === 0
+        if (old === undefined) done(null, outcomeOf(undefined, { existed: false, written: false, entry: null }))
+        else lend(old, wantsValue, (entry) => done(null, outcomeOf(old, { existed: true, written: false, entry })))
+        return
+      }
+      case OPERATION_SET: {
+        const ttlMs = operation.expiry === EXPIRY_IN ? operation.expiryMs : null
+        const value = Buffer.from(operation.value.subarray(operation.valueStart, operation.valueEnd))
+        if (met) this.held.set(name, { key, value, kind: operation.kind, ttlMs, counter: ++this.#writes })
+        break
+      }
+      case OPERATION_DELETE:
+        if (met) this.held.delete(name)
+        break
+      default:
+        assert.fail(`the operation ${operation.code} is not faked`)
+    }
+    done(null, outcomeOf(this.held.get(name), { existed: old !== undefined, written: met, entry: null }))
+  }
+
   #matching(query: ScanQuery): Entry[] {
     const { prefix, suffix, after, values } = query
     return [...this.held.values()]
@@ -144,13 +241,37 @@ export class FakeCache implements Cache {
 function entryOf(held: Held, value: Buffer): Entry {
   const entry = new Entry().setKey(held.key).setValue(value)
   entry.kind = held.kind
+  entry.setVersion(FAKE_MS, held.counter, FAKE_WRITER)
   return entry
 }
 
+function isMet({ condition, counter }: Operation, old: Held | undefined): boolean {
+  switch (condition) {
+    case ALWAYS:
+      return true
+    case IF_ABSENT:
+      return old === undefined
+    case IF_PRESENT:
+      return old !== undefined
+    case IF_VERSION:
+      return old?.counter === counter
+    case UNLESS_VERSION:
+      return old?.counter !== counter
+    default:
+      assert.fail(`the condition ${condition} is not faked`)
+  }
+}
+
+function outcomeOf(held: Held | undefined, fields: Pick<Outcome, 'existed' | 'written' | 'entry'>): Outcome {
+  const version = held === undefined ? { ms: 0, counter: 0, writer: '' } : { ms: FAKE_MS, counter: held.counter, writer: FAKE_WRITER }
+  return { error: null, length: held?.value.length ?? 0, idleMs: -1, frequency: -1, ...version, ...fields }
+}
+
 /** An entry amid other bytes, as the store has it, for the length of one call. */
-function lend(held: Held, use: (entry: Entry) => void): void {
-  const bytes = Buffer.concat([Buffer.from([WIPED]), held.value, Buffer.from([WIPED])])
-  const entry = entryOf(held, NO_BYTES).setValue(bytes, 1, 1 + held.value.length)
+function lend(held: Held, wantsValue: boolean, use: (entry: Entry) => void): void {
+  const value = wantsValue ? held.value : NO_BYTES
+  const bytes = Buffer.concat([Buffer.from([WIPED]), value, Buffer.from([WIPED])])
+  const entry = entryOf(held, NO_BYTES).setValue(bytes, 1, 1 + value.length)
   use(entry)
   bytes.fill(WIPED)
 }

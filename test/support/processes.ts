@@ -7,13 +7,16 @@ import { createServer } from 'node:net'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const HOST = '127.0.0.1'
-/** `http`, `gossip`, `peer` and `admin` of one member. */
-const PORTS_EACH = 4
+/** `http`, `gossip`, `peer`, `admin`, `resp`, `text` and `grpc` of one member. */
+const PORTS_EACH = 7
 
 export interface Process {
   readonly name: string
   readonly url: string
   readonly adminUrl: string
+  readonly respPort: number
+  readonly textPort: number
+  readonly grpcPort: number
   readonly child: ChildProcess
 }
 
@@ -36,7 +39,8 @@ export class Processes {
 
   /** A new life of a name, at its ports. */
   start(name: string): Process {
-    const [http, gossip, peer, admin] = this.#ports.get(name) as [number, number, number, number]
+    const ports = this.#ports.get(name) as readonly number[]
+    const [http, gossip, peer, admin, resp, text, grpc] = ports as [number, number, number, number, number, number, number]
     const seeds = this.#names.map((other) => `${other}=${HOST}:${(this.#ports.get(other) as readonly number[])[1]}`).join(',')
     const flags = {
       name,
@@ -47,6 +51,9 @@ export class Processes {
       'gossip-port': gossip,
       'peer-port': peer,
       'admin-port': admin,
+      'resp-port': resp,
+      'text-port': text,
+      'grpc-port': grpc,
       'drain-ms': 500,
       'stop-timeout-ms': 15_000,
       'log-level': 'warn',
@@ -55,7 +62,15 @@ export class Processes {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     this.#children.push(child)
-    const member = { name, url: `http://${HOST}:${http}`, adminUrl: `http://${HOST}:${admin}`, child }
+    const member = {
+      name,
+      url: `http://${HOST}:${http}`,
+      adminUrl: `http://${HOST}:${admin}`,
+      respPort: resp,
+      textPort: text,
+      grpcPort: grpc,
+      child,
+    }
     this.members.set(name, member)
     return member
   }

@@ -1,3 +1,4 @@
 /** The room's door. */
 export { HttpGateway, type HttpGatewayOptions } from './http-gateway.ts'
-export type { HttpRoute, HttpStats, StatusClass } from './traffic.ts'
+export { routeTable } from './route-table.ts'
+export type { HttpRoute, HttpStats } from './traffic.ts'

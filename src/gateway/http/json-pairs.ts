@@ -28,7 +28,7 @@ export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits): S
     do {
       const key = readKey(scanner, limits.maxKeyBytes)
       scanner.expect(COLON, 'a colon')
-      const { value, kind } = readValue(scanner, body, key, limits.maxValueBytes)
+      const { value, kind } = readValue(scanner, body, limits.maxValueBytes, key)
       const name = key.toString('latin1')
       const index = indexes.get(name) ?? requests.length
       if (index === MAX_PAIRS) throw new CacheError('BODY_TOO_LARGE', `the body has more than ${MAX_PAIRS} pairs`)
@@ -41,7 +41,8 @@ export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits): S
   return requests
 }
 
-function readKey(scanner: JsonScanner, maxKeyBytes: number): Buffer {
+/** The text of a string that is to be a key. */
+export function readKey(scanner: JsonScanner, maxKeyBytes: number): Buffer {
   scanner.string('a key')
   const key = scanner.text()
   if (key.length === 0) throw new CacheError('KEY_INVALID', 'a key of the body is empty')
@@ -51,7 +52,8 @@ function readKey(scanner: JsonScanner, maxKeyBytes: number): Buffer {
   return key
 }
 
-function readValue(scanner: JsonScanner, body: Buffer, key: Buffer, maxValueBytes: number): { value: Buffer; kind: ValueKind } {
+/** One value of any kind, as it is to be stored; `key` is for the message. */
+export function readValue(scanner: JsonScanner, body: Buffer, maxValueBytes: number, key: Buffer): { value: Buffer; kind: ValueKind } {
   const first = scanner.peek()
   const start = scanner.at
   let value: Buffer
@@ -61,21 +63,31 @@ function readValue(scanner: JsonScanner, body: Buffer, key: Buffer, maxValueByte
     value = scanner.text()
   } else {
     scanner.value(2)
-    const decoded = first === OPEN_BRACE ? decodeBase64(body, start, scanner.at) : null
+    const decoded = first === OPEN_BRACE ? decodeObject(body, start, scanner.at) : null
     if (decoded === null) kind = VALUE_JSON
     value = decoded ?? body.subarray(start, scanner.at)
   }
-  if (value.length > maxValueBytes) {
-    throw new CacheError(
-      'VALUE_TOO_LARGE',
-      `the value of ${JSON.stringify(key.toString())} has ${value.length} bytes, over maxValueBytes (${maxValueBytes})`,
-    )
-  }
+  checkLength(value, maxValueBytes, key)
   return { value, kind }
 }
 
+export function checkLength(value: Buffer, maxValueBytes: number, key: Buffer): void {
+  if (value.length <= maxValueBytes) return
+  throw new CacheError(
+    'VALUE_TOO_LARGE',
+    `the value of ${JSON.stringify(key.toString())} has ${value.length} bytes, over maxValueBytes (${maxValueBytes})`,
+  )
+}
+
+/** The bytes that the text of the last string stands for; it must be base64 as RFC 4648 has it in section 4, with padding. */
+export function decodeBase64(scanner: JsonScanner): Buffer {
+  const text = scanner.text().toString('latin1')
+  if (text.length % 4 !== 0 || !BASE64.test(text)) throw scanner.error('base64 of the standard alphabet with padding is missing')
+  return Buffer.from(text, 'base64')
+}
+
 /** The bytes that an object means which is exactly `{"$base64":"..."}`; `null` for all others. The object is known to be valid JSON. */
-function decodeBase64(body: Buffer, start: number, end: number): Buffer | null {
+function decodeObject(body: Buffer, start: number, end: number): Buffer | null {
   const scanner = new JsonScanner(body, start)
   scanner.take(OPEN_BRACE)
   if (scanner.peek() !== QUOTE) return null
@@ -84,10 +96,8 @@ function decodeBase64(body: Buffer, start: number, end: number): Buffer | null {
   scanner.take(COLON)
   if (scanner.peek() !== QUOTE) return null
   scanner.string('a value')
-  const text = scanner.text().toString('latin1')
   if (!scanner.take(CLOSE_BRACE) || scanner.at !== end) return null
-  if (text.length % 4 !== 0 || !BASE64.test(text)) throw scanner.error('base64 of the standard alphabet with padding is missing')
-  return Buffer.from(text, 'base64')
+  return decodeBase64(scanner)
 }
 
 /** Names that are longer than every way to escape the one are not looked at, whatever they hold. */

@@ -15,6 +15,7 @@ pre { padding: .75rem 1rem; overflow-x: auto; border: 1px solid #8886; border-ra
 <body>
 <h1>Jackdaw</h1>
 <p>A replicated in-memory cache. Every member answers every key.</p>
+<p><a href="/docs">Every route, to be tried here</a> &middot; <a href="/openapi.json">OpenAPI document</a></p>
 <h2>Set</h2>
 <pre>curl -d '{"abc-1":1,"abc-2":2,"xyz-1":"three"}' http://localhost:8080/set
 curl -d '{"session":{"user":7}}' 'http://localhost:8080/set?ttl=5m'</pre>
@@ -27,6 +28,10 @@ curl -H 'Accept: text/plain' http://localhost:8080/get/xyz-1</pre>
 curl 'http://localhost:8080/search?suffix=-1'
 curl -i 'http://localhost:8080/search?values=true&amp;limit=100'</pre>
 <p>With <code>limit</code>, the <code>Link</code> header leads to the next page.</p>
+<h2>Text</h2>
+<pre>curl -X PUT -d 'any text' http://localhost:8080/v1/greeting
+curl http://localhost:8080/v1/greeting
+curl -X DELETE http://localhost:8080/v1/greeting</pre>
 <h2>Everything</h2>
 <pre>curl http://localhost:8080/</pre>
 </body>

@@ -22,6 +22,11 @@ export function pathOf(target: string): string {
   return query === -1 ? target : target.slice(0, query)
 }
 
+/** What stands before the parameter in a path as it is documented: `/get/` of `/get/{key}`. */
+export function prefixOf(documented: string): string {
+  return documented.slice(0, documented.indexOf('{'))
+}
+
 /** The key that follows `prefix` in the path: 1 to `maxKeyBytes` bytes of UTF-8, slashes among them. */
 export function keyOf(target: string, prefix: string, maxKeyBytes: number): Buffer {
   const path = pathOf(target)

@@ -1,7 +1,25 @@
 /**
  * Traffic: how many answers of which kind left, in plain numbers.
  */
-const HTTP_ROUTES = ['/', '/get/{key}', '/set', '/search', 'other'] as const
+const HTTP_ROUTES = [
+  '/',
+  '/get/{key}',
+  '/set',
+  '/search',
+  '/v1/{key}',
+  '/flush',
+  '/keys',
+  '/keys/{key}',
+  '/v1/keys/{key}',
+  '/v1/ping',
+  '/v1/readiness',
+  '/ready',
+  '/live',
+  '/openapi.json',
+  '/docs',
+  '/docs/{file}',
+  'other',
+] as const
 /** The route as it is documented, never the path that was sent. `other`: no route matched. */
 export type HttpRoute = (typeof HTTP_ROUTES)[number]
 
@@ -17,6 +35,13 @@ export interface HttpStats {
   readonly malformedTotal: number
   /** Answers that were cut off after their first byte because the walk over the keys failed. */
   readonly brokenStreamsTotal: number
+  /** Of the requests, those that the fast lane answered. */
+  readonly fastLaneTotal: number
+  readonly connections: number
+  /** Connections refused because `maxClients` were open. */
+  readonly refusedConnectionsTotal: number
+  /** Times that a connection was read no further because its answers were not taken. */
+  readonly stalledReadersTotal: number
 }
 
 export class Traffic {
@@ -27,6 +52,10 @@ export class Traffic {
   >
   malformedTotal = 0
   brokenStreamsTotal = 0
+  fastLaneTotal = 0
+  connections = 0
+  refusedConnectionsTotal = 0
+  stalledReadersTotal = 0
 
   constructor(observe: ObserveRequest) {
     this.#observe = observe
@@ -38,7 +67,15 @@ export class Traffic {
   }
 
   stats(): HttpStats {
-    return { requestsTotal: this.#requests, malformedTotal: this.malformedTotal, brokenStreamsTotal: this.brokenStreamsTotal }
+    return {
+      requestsTotal: this.#requests,
+      malformedTotal: this.malformedTotal,
+      brokenStreamsTotal: this.brokenStreamsTotal,
+      fastLaneTotal: this.fastLaneTotal,
+      connections: this.connections,
+      refusedConnectionsTotal: this.refusedConnectionsTotal,
+      stalledReadersTotal: this.stalledReadersTotal,
+    }
   }
 }
 

@@ -8,7 +8,9 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000
 /** Ten years of 365 days: far beyond any cache, and far below where sums of milliseconds lose exactness. */
 export const MAX_TTL_MS = 10 * 365 * 86_400_000
 
-const TTL = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/
+/** As a regular expression. */
+export const TTL_PATTERN = '^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d)?$'
+const TTL = new RegExp(TTL_PATTERN)
 
 /** Milliseconds, rounded to whole ones; throws `CacheError` TTL_INVALID for what is no duration, below 1 ms or over ten years. */
 export function parseTtlMs(text: string): number {

@@ -5,24 +5,18 @@ import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HttpGateway } from '../../../src/gateway/http/index.ts'
-import { SystemClock } from '../../../src/lib/clock.ts'
-import { SILENT } from '../../../src/lib/logger.ts'
+import type { HttpGateway } from '../../../src/gateway/http/index.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
 import { call, raw } from '../../support/http-client.ts'
+import { face, until } from './face.ts'
 
 const test = suite('drain')
 
 async function start(): Promise<{ cache: FakeCache; gateway: HttpGateway; port: number }> {
   const cache = new FakeCache()
   cache.put('k', 'v')
-  const gateway = new HttpGateway({ cache, clock: new SystemClock(), logger: SILENT, observe: () => {}, maxBodyBytes: 1024 })
+  const gateway = face({ cache, maxBodyBytes: 1024 })
   return { cache, gateway, port: await gateway.listen('127.0.0.1', 0) }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 2))
-  assert.ok(condition())
 }
 
 test('connections are kept between requests until the drain begins', async () => {
@@ -145,19 +139,13 @@ test('closing ends idle connections at once and cuts the rest when its time is u
 })
 
 test('closing a face that never listened is nothing', async () => {
-  const gateway = new HttpGateway({
-    cache: new FakeCache(),
-    clock: new SystemClock(),
-    logger: SILENT,
-    observe: () => {},
-    maxBodyBytes: 1024,
-  })
+  const gateway = face({ cache: new FakeCache() })
   await gateway.close(100)
 })
 
 test('a port that is taken is told', async () => {
   const { gateway, port } = await start()
-  const other = new HttpGateway({ cache: new FakeCache(), clock: new SystemClock(), logger: SILENT, observe: () => {}, maxBodyBytes: 1024 })
+  const other = face({ cache: new FakeCache() })
   let code: unknown
   await other.listen('127.0.0.1', port).catch((error: { code?: string }) => {
     code = error.code

@@ -3,13 +3,12 @@
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HttpGateway } from '../../../src/gateway/http/index.ts'
-import { SystemClock } from '../../../src/lib/clock.ts'
+import type { HttpGateway } from '../../../src/gateway/http/index.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
-import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
 import { type Answer, call, raw } from '../../support/http-client.ts'
+import { face } from './face.ts'
 
 interface Context {
   cache: FakeCache
@@ -24,10 +23,8 @@ const test = suite<Context>('http gateway')
 test.before.each(async (context) => {
   context.cache = new FakeCache()
   context.observed = []
-  context.gateway = new HttpGateway({
+  context.gateway = face({
     cache: context.cache,
-    clock: new SystemClock(),
-    logger: SILENT,
     observe: (route, status, seconds) => context.observed.push([route, status, seconds]),
     maxBodyBytes: MAX_BODY_BYTES,
   })
@@ -231,14 +228,20 @@ test('unknown paths are 404, known ones name the methods they have', async ({ po
     assert.is(answer, path === '/%ff' ? '400 key_invalid' : '404 route_not_found', path)
   }
   const cases: [method: string, path: string, allow: string][] = [
-    ['GET', '/set', 'POST'],
-    ['HEAD', '/set', 'POST'],
-    ['PUT', '/set?ttl=1', 'POST'],
-    ['POST', '/', 'GET, HEAD'],
-    ['DELETE', '/get/a', 'GET, HEAD'],
-    ['POST', '/search?prefix=a', 'GET, HEAD'],
-    ['OPTIONS', '/get/a/b', 'GET, HEAD'],
-    ['PROPFIND', '/search', 'GET, HEAD'],
+    ['GET', '/set', 'POST, OPTIONS'],
+    ['HEAD', '/set', 'POST, OPTIONS'],
+    ['PUT', '/set?ttl=1', 'POST, OPTIONS'],
+    ['POST', '/', 'GET, HEAD, OPTIONS'],
+    ['DELETE', '/get/a', 'GET, HEAD, OPTIONS'],
+    ['POST', '/search?prefix=a', 'GET, HEAD, OPTIONS'],
+    ['PATCH', '/get/a/b', 'GET, HEAD, OPTIONS'],
+    ['PROPFIND', '/search', 'GET, HEAD, OPTIONS'],
+    ['GET', '/flush', 'DELETE, POST, OPTIONS'],
+    ['PUT', '/v1/ping', 'GET, HEAD, OPTIONS'],
+    ['DELETE', '/v1/readiness', 'GET, HEAD, OPTIONS'],
+    ['PUT', '/v1/keys/a', 'POST, GET, HEAD, DELETE, OPTIONS'],
+    ['PATCH', '/v1/a/b', 'GET, HEAD, PUT, POST, DELETE, OPTIONS'],
+    ['PUT', '/keys', 'POST, OPTIONS'],
   ]
   for (const [method, path, allow] of cases) {
     const answer = await call(port, path, { method })
@@ -287,7 +290,7 @@ test('answers are counted by route and status class, and observed with the time 
 })
 
 test('a defect is 500 without its details', async ({ port, cache }) => {
-  cache.get = () => {
+  cache.execute = () => {
     throw new TypeError('secret detail')
   }
   const answer = await call(port, '/get/k')

@@ -4,12 +4,11 @@
 import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HttpGateway } from '../../../src/gateway/http/index.ts'
-import { SystemClock } from '../../../src/lib/clock.ts'
+import type { HttpGateway } from '../../../src/gateway/http/index.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
-import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
-import { type Answer, call } from '../../support/http-client.ts'
+import { type Answer, call, raw } from '../../support/http-client.ts'
+import { face, until } from './face.ts'
 
 interface Context {
   cache: FakeCache
@@ -21,13 +20,7 @@ const test = suite<Context>('scan answer')
 
 test.before.each(async (context) => {
   context.cache = new FakeCache()
-  context.gateway = new HttpGateway({
-    cache: context.cache,
-    clock: new SystemClock(),
-    logger: SILENT,
-    observe: () => {},
-    maxBodyBytes: 1024,
-  })
+  context.gateway = face({ cache: context.cache })
   context.port = await context.gateway.listen('127.0.0.1', 0)
 })
 
@@ -49,11 +42,6 @@ function fill(cache: FakeCache, count: number, value: string): Record<string, st
 function nextOf(answer: Answer): string | undefined {
   const { link } = answer.headers
   return /^<(.+)>; rel="next"$/.exec(String(link))?.[1]
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 2))
-  assert.ok(condition())
 }
 
 test('a search finds the keys with a prefix, a suffix, both or neither, in byte order', async ({ port, cache }) => {
@@ -85,11 +73,32 @@ test('/ and values=true answer pairs as JSON', async ({ port, cache }) => {
   assert.is((await call(port, '/search?values=false&prefix=n')).text, '["n"]')
 })
 
-test('keys that are not UTF-8 are left out', async ({ port, cache }) => {
-  cache.put(Buffer.from([0x61, 0xff]), '1')
+test('keys that are not UTF-8 are left out, and counted in a header', async ({ port, cache }) => {
   cache.put('b', '1')
-  assert.is((await call(port, '/search')).text, '["b"]')
-  assert.is((await call(port, '/')).text, '{"b":"1"}')
+  assert.is((await call(port, '/')).headers['x-jackdaw-skipped-keys'], undefined)
+  cache.put(Buffer.from([0x61, 0xff]), '1')
+  cache.put(Buffer.from([0xff]), '1')
+  for (const [path, text] of [
+    ['/search', '["b"]'],
+    ['/', '{"b":"1"}'],
+    ['/search?limit=1&prefix=b', '["b"]'],
+  ] as const) {
+    const answer = await call(port, path)
+    assert.is(answer.text, text)
+    assert.is(answer.headers['x-jackdaw-skipped-keys'], path.includes('prefix') ? undefined : '2')
+  }
+  assert.is((await call(port, '/', { method: 'HEAD' })).headers['x-jackdaw-skipped-keys'], '2')
+})
+
+test('in a streamed answer they are counted in a trailer, which HTTP/1.0 has not', async ({ port, cache }) => {
+  fill(cache, 300, 'x'.repeat(1000))
+  cache.put(Buffer.from([0xff]), '1')
+  cache.pageSize = 100
+  const streamed = await raw(port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  assert.match(streamed, /^HTTP\/1.1 200 OK\r\n.*trailer: x-jackdaw-skipped-keys\r\n/s)
+  assert.match(streamed, /\r\n0\r\nx-jackdaw-skipped-keys: 1\r\n\r\n$/)
+  const old = await raw(port, 'GET / HTTP/1.0\r\nHost: x\r\n\r\n')
+  assert.match(old, /^HTTP\/1.1 200 OK\r\n(?!.*skipped-keys).*"\}$/s)
 })
 
 test('a large answer travels in pieces and is whole, at once or later', async ({ port, cache, gateway }) => {

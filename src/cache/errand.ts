@@ -1,0 +1,209 @@
+/**
+ * Errand: something to be done at whoever serves a slot, as the forwarder carries it. What it is, the forwarder does not know: it asks the errand to
+ * be executed here, or to be written down for a peer, and hands it the answer.
+ */
+import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { CacheError } from '../lib/errors.ts'
+import type { OutcomeDone } from './cache.ts'
+import { type Each, type Executor, giveOutcome } from './executor.ts'
+import {
+  ANSWER_DONE,
+  encodeError,
+  encodeOperation,
+  encodeTransaction,
+  KIND_OPERATION,
+  KIND_TRANSACTION,
+  readOutcome,
+  writeOutcome,
+} from './messages.ts'
+import { EXPIRY_KEEP, isRepeatable, OPERATION_DELETE, OPERATION_SET, type Operation, type Outcome, operationRow } from './operation.ts'
+
+export interface Errand {
+  /** The call that brings it to a peer. */
+  readonly kind: number
+  readonly slot: number
+  /** What it holds in memory while it waits. */
+  readonly bytes: number
+  readonly writes: boolean
+  /** May be sent again when it is not known whether it was executed. */
+  readonly repeatable: boolean
+  /** Executes it here, now, and answers whoever asked: at once, or when the acknowledgement asked for has come, `confirmMs` later at most. */
+  execute(confirmMs: number): void
+  encode(patienceMs: number): Buffer
+  /** A peer has executed it: what follows the first byte of its answer. Throws `MalformedError`. */
+  answered(reader: ByteReader): void
+  fail(error: CacheError): void
+}
+
+/** One operation for a face of this member. Its bytes are its own. */
+export class OperationErrand implements Errand {
+  readonly kind = KIND_OPERATION
+  readonly slot: number
+  readonly #operation: Operation
+  readonly #executor: Executor
+  readonly #done: OutcomeDone
+
+  constructor(operation: Operation, slot: number, executor: Executor, done: OutcomeDone) {
+    this.slot = slot
+    this.#operation = operation
+    this.#executor = executor
+    this.#done = done
+  }
+
+  get bytes(): number {
+    return this.#operation.bytes
+  }
+
+  get writes(): boolean {
+    return operationRow(this.#operation.code)?.writes ?? false
+  }
+
+  get repeatable(): boolean {
+    return isRepeatable(this.#operation)
+  }
+
+  execute(confirmMs: number): void {
+    this.#executor.run(this.#operation, this.slot, confirmMs, this.#done)
+  }
+
+  encode(patienceMs: number): Buffer {
+    return encodeOperation(this.#operation, this.slot, patienceMs)
+  }
+
+  answered(reader: ByteReader): void {
+    giveOutcome(readOutcome(reader), this.#done)
+  }
+
+  fail(error: CacheError): void {
+    this.#done(error, null)
+  }
+}
+
+/** Several operations on keys of one slot with nothing in between, for a face of this member. Their bytes are its own. */
+export class TransactionErrand implements Errand {
+  readonly kind = KIND_TRANSACTION
+  readonly slot: number
+  readonly #list: readonly Operation[]
+  readonly #executor: Executor
+  readonly #each: Each
+  readonly #done: (error: CacheError | null) => void
+
+  constructor(list: readonly Operation[], slot: number, executor: Executor, each: Each, done: (error: CacheError | null) => void) {
+    this.slot = slot
+    this.#list = list
+    this.#executor = executor
+    this.#each = each
+    this.#done = done
+  }
+
+  get bytes(): number {
+    return this.#list.reduce((sum, operation) => sum + operation.bytes, 0)
+  }
+
+  get writes(): boolean {
+    return this.#list.some(({ code }) => operationRow(code)?.writes)
+  }
+
+  get repeatable(): boolean {
+    // Operations that may each be repeated may not be in a row: the second time a read, a demand, a copy or an expiry meets what the row has written.
+    return !this.writes || this.#list.every((operation) => isRepeatable(operation) && isPlain(operation))
+  }
+
+  execute(confirmMs: number): void {
+    this.#executor.runAll(this.#list, this.slot, confirmMs, this.#each, this.#done)
+  }
+
+  encode(patienceMs: number): Buffer {
+    return encodeTransaction(this.#list, this.slot, patienceMs)
+  }
+
+  answered(reader: ByteReader): void {
+    const count = reader.u32()
+    const outcomes: [number, Outcome][] = []
+    for (let i = 0; i < count; i++) outcomes.push([reader.u32(), readOutcome(reader)])
+    for (const [index, outcome] of outcomes) this.#each(index, outcome)
+    this.#done(null)
+  }
+
+  fail(error: CacheError): void {
+    this.#done(error)
+  }
+}
+
+/** What a peer asked to be done here. It is answered in bytes; where it is not executed, `refuse` says so. */
+export class ServedErrand implements Errand {
+  readonly kind = 0
+  readonly slot: number
+  readonly bytes: number
+  readonly writes = false
+  readonly repeatable = true
+  readonly #list: readonly Operation[]
+  readonly #single: boolean
+  readonly #executor: Executor
+  readonly #respond: (answer: Buffer) => void
+  readonly #refuse: (error: CacheError) => void
+
+  constructor(
+    list: readonly Operation[],
+    slot: number,
+    single: boolean,
+    executor: Executor,
+    respond: (answer: Buffer) => void,
+    refuse: (error: CacheError) => void,
+  ) {
+    this.slot = slot
+    this.bytes = list.reduce((sum, operation) => sum + operation.bytes, 0)
+    this.#list = list
+    this.#single = single
+    this.#executor = executor
+    this.#respond = respond
+    this.#refuse = refuse
+  }
+
+  execute(confirmMs: number): void {
+    const answer = new ByteWriter(64).u8(ANSWER_DONE)
+    const refused = (error: CacheError): void => this.#respond(encodeError(error.code, error.message))
+    if (this.#single) {
+      this.#executor.run(this.#list[0] as Operation, this.slot, confirmMs, (error, outcome) => {
+        if (outcome === null) refused(error as CacheError)
+        else {
+          writeOutcome(answer, outcome)
+          this.#respond(answer.toBuffer())
+        }
+      })
+      return
+    }
+    const countAt = answer.length
+    let count = 0
+    answer.u32(0)
+    const each: Each = (index, outcome) => {
+      count++
+      writeOutcome(answer.u32(index), outcome)
+    }
+    this.#executor.runAll(this.#list, this.slot, confirmMs, each, (error) => {
+      if (error !== null) {
+        refused(error)
+        return
+      }
+      answer.patchU32(countAt, count)
+      this.#respond(answer.toBuffer())
+    })
+  }
+
+  encode(): Buffer {
+    throw new Error('what a peer asked for is not sent on')
+  }
+
+  answered(): void {
+    throw new Error('what a peer asked for is not sent on')
+  }
+
+  fail(error: CacheError): void {
+    this.#refuse(error)
+  }
+}
+
+/** Whether what it leaves, and answers, does not depend on what was there before. */
+function isPlain({ code, expiry }: Operation): boolean {
+  return code === OPERATION_DELETE || (code === OPERATION_SET && expiry !== EXPIRY_KEEP)
+}

@@ -1,0 +1,91 @@
+/**
+ * The executor: runs operations at the member that serves their slot, and sees to the acknowledgement that they ask for.
+ *
+ * An acknowledgement that cannot be given is refused before anything is written. One that does not come in time leaves the write where it is, and says so.
+ */
+import { CacheError, type ErrorCode } from '../lib/errors.ts'
+import { slotOf } from '../lib/slot.ts'
+import type { Authority } from './authority.ts'
+import type { OutcomeDone } from './cache.ts'
+import { ACK_ALL, ACK_LOCAL, type AckMode, OPERATION_REQUIRE, type Operation, type Outcome, operationRow } from './operation.ts'
+import type { Operations } from './operations.ts'
+
+export type Each = (index: number, outcome: Outcome) => void
+
+export class Executor {
+  readonly #operations: Operations
+  readonly #authority: Authority
+
+  constructor(operations: Operations, authority: Authority) {
+    this.#operations = operations
+    this.#authority = authority
+  }
+
+  /** Answers at once, unless an acknowledgement has to be waited for, at most `confirmMs`. */
+  run(operation: Operation, slot: number, confirmMs: number, done: OutcomeDone): void {
+    const ack = operationRow(operation.code)?.writes ? operation.ack : ACK_LOCAL
+    if (ack !== ACK_LOCAL && !this.#authority.confirmable(slot)) {
+      done(noReplicas(), null)
+      return
+    }
+    const outcome = this.#operations.run(operation, slot)
+    if (ack === ACK_LOCAL || !outcome.written || outcome.error !== null) {
+      giveOutcome(outcome, done)
+      return
+    }
+    const saved = saveOutcome(outcome)
+    this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => {
+      if (confirmed) done(null, saved)
+      else done(notConfirmed(confirmMs), null)
+    })
+  }
+
+  /** Runs all in order, with nothing in between; those that depend on a demand which is not met are left out. */
+  runAll(list: readonly Operation[], slot: number, confirmMs: number, each: Each, done: (error: CacheError | null) => void): void {
+    const ack = list.reduce<AckMode>((most, { code, ack: own }) => (operationRow(code)?.writes && own > most ? own : most), ACK_LOCAL)
+    if (ack !== ACK_LOCAL && !this.#authority.confirmable(slot)) {
+      done(noReplicas())
+      return
+    }
+    let written = false
+    for (let i = 0; i < list.length; i++) {
+      const operation = list[i] as Operation
+      const outcome = this.#operations.run(operation, slotOf(operation.key, operation.keyStart, operation.keyEnd))
+      const isDemand = operation.code === OPERATION_REQUIRE
+      const skipped = isDemand && !outcome.written ? operation.offset : 0
+      written ||= outcome.written && !isDemand
+      each(i, outcome)
+      i += skipped
+    }
+    if (ack === ACK_LOCAL || !written) done(null)
+    else this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => done(confirmed ? null : notConfirmed(confirmMs)))
+  }
+}
+
+/** An outcome's error becomes the error. */
+export function giveOutcome(outcome: Outcome, done: OutcomeDone): void {
+  if (outcome.error === null) done(null, outcome)
+  else done(new CacheError(outcome.error, MESSAGES[outcome.error] ?? outcome.error), null)
+}
+
+/** A copy that outlives the call. */
+export function saveOutcome(outcome: Outcome): Outcome {
+  return { ...outcome, entry: outcome.entry?.copy() ?? null }
+}
+
+const MESSAGES: Partial<Record<ErrorCode, string>> = {
+  OUT_OF_MEMORY: 'the memory limit is reached and nothing may be evicted',
+  KEY_NOT_FOUND: 'no value is stored under the key',
+  NOT_AN_INTEGER: 'value is not an integer or out of range',
+  NOT_A_NUMBER: 'value is not a decimal number',
+  OVERFLOW: 'the sum is out of range',
+  VALUE_TOO_LARGE: 'the value would be over the limit',
+}
+
+function noReplicas(): CacheError {
+  return new CacheError('NO_REPLICAS', 'no replica of the key can be reached: nothing was written')
+}
+
+function notConfirmed(confirmMs: number): CacheError {
+  return new CacheError('NOT_CONFIRMED', `written, but not confirmed by the replicas asked for within ${Math.round(confirmMs)} ms`)
+}

@@ -1,0 +1,121 @@
+/**
+ * Cache service: the calls of proto/cache.proto, each one question to the cache and one translation of its answer.
+ */
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Cache } from '../../cache/cache.ts'
+import { ALWAYS, EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
+import { CacheError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
+import {
+  type DeleteRequest,
+  type DeleteResponse,
+  entryMessage,
+  type FlushResponse,
+  type GetRequest,
+  type GetResponse,
+  readCondition,
+  readKind,
+  readTtlMs,
+  readVersion,
+  type SetRequest,
+  type SetResponse,
+  versionMessage,
+} from './messages.ts'
+import { type SearchCall, SearchStream, type SearchStreamOptions } from './search-stream.ts'
+import { statusOf } from './status.ts'
+
+export class CacheService {
+  readonly #cache: Cache
+  readonly #logger: Logger
+  readonly #search: SearchStreamOptions
+
+  constructor(cache: Cache, logger: Logger, search: SearchStreamOptions) {
+    this.#cache = cache
+    this.#logger = logger
+    this.#search = search
+  }
+
+  /** By the names of the calls in the proto file. */
+  implementation(): UntypedServiceImplementation {
+    return {
+      Get: this.#unary<GetRequest, GetResponse>((request, done) => this.#get(request, done)),
+      Set: this.#unary<SetRequest, SetResponse>((request, done) => this.#set(request, done)),
+      Delete: this.#unary<DeleteRequest, DeleteResponse>((request, done) => this.#delete(request, done)),
+      Search: (call: SearchCall) => this.#searchKeys(call),
+      Flush: this.#unary<object, FlushResponse>((_request, done) => this.#flush(done)),
+    }
+  }
+
+  #get({ key }: GetRequest, done: Done<GetResponse>): void {
+    this.#cache.execute(new Operation().reset(OPERATION_GET).setKey(key), (error, outcome) => {
+      if (outcome === null) {
+        done(error, null)
+      } else if (outcome.entry === null) {
+        done(new CacheError('KEY_NOT_FOUND', 'no value is stored under the key'), null)
+      } else {
+        const { key: _, ...found } = entryMessage(outcome.entry)
+        done(null, found)
+      }
+    })
+  }
+
+  #set(request: SetRequest, done: Done<SetResponse>): void {
+    const { key, value } = request
+    const operation = new Operation().reset(OPERATION_SET).setKey(key).setValue(value)
+    readCondition(operation, request)
+    if (request.ttl_ms !== undefined) operation.setExpiry(EXPIRY_IN, readTtlMs(request.ttl_ms))
+    // A value over the limit is refused for that by the cache, and need not be read before.
+    if (value.length <= this.#cache.limits.maxValueBytes) operation.kind = readKind(request.kind, value)
+    this.#cache.execute(operation, (error, outcome) => {
+      if (outcome === null) done(error, null)
+      else if (!outcome.written && operation.condition !== ALWAYS) done(notMet(), null)
+      else done(null, { existed: outcome.existed, version: versionMessage(outcome) })
+    })
+  }
+
+  #delete({ key, if_version }: DeleteRequest, done: Done<DeleteResponse>): void {
+    const operation = new Operation().reset(OPERATION_DELETE).setKey(key)
+    if (if_version !== null) readVersion(operation, if_version)
+    this.#cache.execute(operation, (error, outcome) => {
+      if (outcome === null) done(error, null)
+      else if (!outcome.written && operation.condition !== ALWAYS) done(notMet(), null)
+      else done(null, { existed: outcome.existed })
+    })
+  }
+
+  #searchKeys(call: SearchCall): void {
+    const { prefix, suffix, cursor, values } = call.request
+    if (cursor.length > this.#cache.limits.maxKeyBytes) {
+      call.emit('error', statusOf(new CacheError('QUERY_INVALID', 'cursor is not one that an earlier page had')))
+      return
+    }
+    const scan = this.#cache.scan({ prefix, suffix, after: cursor.length === 0 ? null : cursor, values })
+    new SearchStream(call, scan, this.#search).start()
+  }
+
+  #flush(done: Done<FlushResponse>): void {
+    this.#cache.flush((error, result) => done(error, result))
+  }
+
+  /** What a handler throws is answered like what it hands to `done`. */
+  #unary<Request, Response>(handle: (request: Request, done: Done<Response>) => void) {
+    return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+      try {
+        handle(call.request, (error, response) => {
+          if (response === null) callback(statusOf(error))
+          else callback(null, response)
+        })
+      } catch (error) {
+        if (!(error instanceof CacheError)) this.#logger.error({ err: error, path: call.getPath() }, 'a gRPC call failed by a defect')
+        callback(statusOf(error))
+      }
+    }
+  }
+}
+
+/** Just one of the two is `null`. */
+type Done<Response> = (error: CacheError | null, response: Response | null) => void
+
+function notMet(): CacheError {
+  return new CacheError('PRECONDITION_FAILED', 'the key is not in the state that the request demands')
+}

@@ -1,0 +1,69 @@
+/**
+ * Call watch: an interceptor that sees every call begin and end. It counts and measures, and ends a call whose request does not arrive whole in time.
+ */
+import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js'
+import type { Clock } from '../../lib/clock.ts'
+import { CacheError } from '../../lib/errors.ts'
+import { statusOf } from './status.ts'
+import { methodOf, type Traffic } from './traffic.ts'
+
+/** `requestTimeoutMs` is for requests of one message, 0 for no limit; streams of requests may take as long as they like. */
+export function watchCalls(traffic: Traffic, clock: Clock, requestTimeoutMs: number): ServerInterceptor {
+  return ({ path, requestStream }, call) => {
+    const watch = new CallWatch(call, path, traffic, clock)
+    if (!requestStream && requestTimeoutMs > 0) watch.expectRequest(requestTimeoutMs)
+    return watch.intercept()
+  }
+}
+
+class CallWatch {
+  readonly #call: ServerInterceptingCallInterface
+  readonly #path: string
+  readonly #traffic: Traffic
+  readonly #clock: Clock
+  readonly #startMs: number
+  #stopWaiting = (): void => {}
+  #ended = false
+
+  constructor(call: ServerInterceptingCallInterface, path: string, traffic: Traffic, clock: Clock) {
+    this.#call = call
+    this.#path = path
+    this.#traffic = traffic
+    this.#clock = clock
+    this.#startMs = clock.now()
+  }
+
+  expectRequest(timeoutMs: number): void {
+    const timer = this.#clock.after(timeoutMs, () => {
+      this.#traffic.timeoutsTotal++
+      this.#end(true)
+      this.#call.sendStatus(statusOf(new CacheError('REQUEST_TIMEOUT', 'the request did not arrive whole in time')))
+    })
+    this.#stopWaiting = () => timer.cancel()
+  }
+
+  intercept(): ServerInterceptingCall {
+    return new ServerInterceptingCall(this.#call, {
+      start: (next) =>
+        next({
+          onReceiveHalfClose: (pass) => {
+            this.#stopWaiting()
+            pass()
+          },
+          // Comes after the status too, and alone when the client, its deadline or its connection ended the call.
+          onCancel: () => this.#end(true),
+        }),
+      sendStatus: (sent, next) => {
+        this.#end(sent.code !== status.OK)
+        next(sent)
+      },
+    })
+  }
+
+  #end(failed: boolean): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#stopWaiting()
+    this.#traffic.count(methodOf(this.#path), failed, (this.#clock.now() - this.#startMs) / 1000)
+  }
+}

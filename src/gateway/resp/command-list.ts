@@ -1,0 +1,21 @@
+/**
+ * Every command of the face, in the order in which COMMAND and the documentation list them.
+ */
+import type { CommandRow } from './command.ts'
+import { CONNECTION_COMMANDS } from './commands/connection.ts'
+import { GENERIC_COMMANDS } from './commands/generic.ts'
+import { commandCommand } from './commands/introspection.ts'
+import { PUBSUB_COMMANDS } from './commands/pubsub.ts'
+import { SERVER_COMMANDS } from './commands/server.ts'
+import { STRING_COMMANDS } from './commands/string.ts'
+import { TRANSACTION_COMMANDS } from './commands/transactions.ts'
+
+export const COMMANDS: readonly CommandRow[] = [
+  ...STRING_COMMANDS,
+  ...GENERIC_COMMANDS,
+  ...TRANSACTION_COMMANDS,
+  ...PUBSUB_COMMANDS,
+  ...CONNECTION_COMMANDS,
+  ...SERVER_COMMANDS,
+  commandCommand(() => COMMANDS),
+]

@@ -1,0 +1,335 @@
+/**
+ * Connection: one client's socket. Input goes through the parser to the executor, replies leave in one write for each piece of input.
+ *
+ * Nothing here grows without a limit. A client that does not read its replies is not read from either, once more waits for it than its socket takes;
+ * what has to be sent all the same, messages of Pub/Sub above all, may grow to the output limit, and then the client is cut off. A command that
+ * stands still half-way, and a client that says nothing for long, are cut off too: the gateway asks from time to time (`check`).
+ */
+import type { Socket } from 'node:net'
+import { Executor, type ExecutorContext } from './executor.ts'
+import { COMMAND, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
+import type { Output } from './pipeline.ts'
+import type { Receiver } from './pubsub.ts'
+import type { ReplySink, ReplyWriter } from './reply-writer.ts'
+import { type Hub, Session, type SessionControl } from './session.ts'
+import type { WriterPool } from './writer-pool.ts'
+
+/** Counted over all connections of a gateway. */
+export interface Traffic {
+  bytesIn: number
+  bytesOut: number
+  protocolErrors: number
+  outputLimitKills: number
+  idleKills: number
+  halfRequestKills: number
+}
+
+export interface ConnectionContext extends ExecutorContext {
+  readonly hub: Hub
+  readonly writers: WriterPool
+  readonly traffic: Traffic
+  readonly parserLimits: ParserLimits
+  /** 0: never. */
+  readonly idleTimeoutMs: () => number
+  /** The connection is no more. */
+  readonly left: (connection: Connection) => void
+}
+
+/** A command that does not come on for this long is given up, or after `idleTimeoutMs` if that is shorter. */
+const HALF_REQUEST_MS = 30_000
+/** How long a client that was told good-bye may take to hang up. */
+const LINGER_MS = 5_000
+/** Of input not executed yet that is kept while other things are waited for. */
+const MAX_WAITING_INPUT_BYTES = 64 * 1024
+
+export class Connection implements SessionControl, Receiver, ReplySink, Output {
+  readonly session: Session
+  readonly source: Parser
+  readonly #socket: Socket
+  readonly #context: ConnectionContext
+  readonly #executor: Executor
+  /** Borrowed while there is something to write. */
+  #writer: ReplyWriter | null = null
+  #working = false
+  #scheduled = false
+  /** A parsed command waits for others to be answered. */
+  #waiting = false
+  /** The socket takes no more for now. */
+  #throttled = false
+  #inputEnded = false
+  /** The last reply, after which the connection ends, once nothing is under way. */
+  #lastWords: string | null = null
+  /** Good-bye has been said, by `Clock.now`; -1 before. */
+  #endedMs = -1
+  #closed = false
+
+  constructor(id: number, socket: Socket, context: ConnectionContext) {
+    this.#socket = socket
+    this.#context = context
+    this.source = new Parser(context.parserLimits)
+    this.session = new Session({
+      id,
+      address: addressText(socket.remoteAddress, socket.remotePort),
+      localAddress: addressText(socket.localAddress, socket.localPort),
+      hub: context.hub,
+      control: this,
+    })
+    this.#executor = new Executor(this.session, this, context)
+    socket.setNoDelay(true)
+    socket.on('data', (piece: Buffer) => this.#received(piece))
+    socket.on('drain', () => this.#drained())
+    socket.on('end', () => this.#ended())
+    // 'close' follows, and there is nobody to tell.
+    socket.on('error', () => {})
+    socket.on('close', () => this.#cleared())
+  }
+
+  get inTransaction(): boolean {
+    return this.#executor.inTransaction
+  }
+
+  get queued(): number {
+    return this.#executor.queued
+  }
+
+  get outputBytes(): number {
+    return this.#socket.writableLength + (this.#writer?.length ?? 0)
+  }
+
+  get inputBytes(): number {
+    return this.source.pendingBytes
+  }
+
+  /** Nothing is under way, half-way or waiting. */
+  get quiet(): boolean {
+    return this.#executor.idle && !this.#waiting && this.source.pendingBytes === 0 && this.outputBytes === 0
+  }
+
+  multi(): void {
+    this.#executor.multi()
+  }
+
+  exec(): void {
+    this.#executor.exec()
+  }
+
+  discard(): void {
+    this.#executor.discard()
+  }
+
+  reply(): ReplyWriter {
+    if (this.#writer === null) {
+      this.#writer = this.#context.writers.borrow(this, this.session.protocol)
+      this.#schedule()
+    }
+    this.#writer.protocol = this.session.protocol
+    return this.#writer
+  }
+
+  send(write: (reply: ReplyWriter) => void): void {
+    if (!this.#closed && this.#endedMs < 0) write(this.reply())
+  }
+
+  proceed(): void {
+    if (!this.#working) this.#schedule()
+  }
+
+  overflow(): void {
+    if (this.#closed) return
+    this.#context.traffic.outputLimitKills++
+    this.#context.logger.debug({ client: this.session.address }, 'a client does not read its replies and is cut off')
+    this.destroy()
+  }
+
+  end(): void {
+    if (this.#endedMs >= 0 || this.#closed) return
+    this.#endedMs = this.#context.hub.clock.now()
+    this.source.clear()
+    this.#waiting = false
+    this.#schedule()
+  }
+
+  destroy(): void {
+    this.#closed = true
+    this.#executor.close()
+    this.#socket.destroy()
+  }
+
+  message(channel: Buffer, message: Buffer): void {
+    this.send((reply) => {
+      reply.push(3)
+      reply.bulk(MESSAGE)
+      reply.bulk(channel)
+      reply.bulk(message)
+    })
+  }
+
+  patternMessage(pattern: Buffer, channel: Buffer, message: Buffer): void {
+    this.send((reply) => {
+      reply.push(4)
+      reply.bulk(PATTERN_MESSAGE)
+      reply.bulk(pattern)
+      reply.bulk(channel)
+      reply.bulk(message)
+    })
+  }
+
+  /** What had to wait for somebody else's permission may be tried again. */
+  wake(): void {
+    if (this.#waiting) this.proceed()
+  }
+
+  /** Cuts the connection if it has been silent, half-way or saying good-bye for too long. */
+  check(nowMs: number): void {
+    const { traffic } = this.#context
+    const idleTimeoutMs = this.#context.idleTimeoutMs()
+    const silentMs = nowMs - this.session.lastActiveMs
+    if (this.#endedMs >= 0) {
+      if (nowMs - this.#endedMs >= LINGER_MS) this.destroy()
+    } else if (this.#isHalfWay() && silentMs >= (idleTimeoutMs > 0 ? Math.min(idleTimeoutMs, HALF_REQUEST_MS) : HALF_REQUEST_MS)) {
+      traffic.halfRequestKills++
+      this.destroy()
+    } else if (idleTimeoutMs > 0 && silentMs >= idleTimeoutMs && this.#mayBeIdle()) {
+      traffic.idleKills++
+      this.destroy()
+    }
+  }
+
+  take(buffer: Buffer, end: number): boolean {
+    const socket = this.#socket
+    if (this.#closed || socket.destroyed) return true
+    this.#context.traffic.bytesOut += end
+    const waiting = socket.writableLength
+    if (waiting + end > this.#context.outputBufferLimitBytes && waiting > 0) {
+      this.overflow()
+      return true
+    }
+    // What cannot leave at once is copied, so that a client that does not read pins one slab at most.
+    if (waiting > 0) socket.write(Buffer.from(buffer.subarray(0, end)))
+    else socket.write(buffer.subarray(0, end))
+    const left = socket.writableLength
+    if (socket.writableNeedDrain) this.#throttled = true
+    return waiting > 0 || left === 0
+  }
+
+  #received(piece: Buffer): void {
+    this.#context.traffic.bytesIn += piece.length
+    if (this.#endedMs >= 0 || this.#closed || this.#lastWords !== null) return
+    this.source.push(piece)
+    this.#work(true)
+  }
+
+  #ended(): void {
+    this.#inputEnded = true
+    this.#work()
+  }
+
+  #drained(): void {
+    this.#throttled = false
+    this.#work()
+  }
+
+  /** Executes what there is, as far as possible, and sends what came of it. */
+  #work(fromInput: boolean = false): void {
+    if (this.#working || this.#closed) return
+    this.#working = true
+    const { meter } = this.#context
+    const measured = meter.begin()
+    if (fromInput) this.session.lastActiveMs = meter.startedMs
+    this.#execute()
+    if (measured) meter.end()
+    this.#settle()
+    this.#working = false
+    this.#flush()
+    this.#regulate()
+  }
+
+  #execute(): void {
+    const { source } = this
+    const executor = this.#executor
+    while (!this.#throttled && this.#endedMs < 0 && this.#lastWords === null && !this.#closed) {
+      if (!this.#waiting) {
+        source.authenticated = this.session.authenticated
+        const found = source.next()
+        if (found === NEEDS_MORE) break
+        if (found !== COMMAND) {
+          this.#context.traffic.protocolErrors++
+          this.#lastWords = `ERR ${source.error}`
+          break
+        }
+      }
+      this.#waiting = !executor.execute(source.args)
+      if (this.#waiting) break
+    }
+    if (source.pendingBytes === 0 && executor.idle) executor.release()
+  }
+
+  /** What can only be done when nothing is under way. */
+  #settle(): void {
+    if (!this.#executor.idle || this.#endedMs >= 0) return
+    if (this.#lastWords !== null) {
+      this.reply().error(this.#lastWords)
+      this.end()
+    } else if (this.#inputEnded && !this.#waiting && !this.#throttled) {
+      this.end()
+    }
+  }
+
+  #flush(): void {
+    this.#returnWriter()
+    if (this.#endedMs >= 0 && this.#executor.idle && !this.#socket.writableEnded) this.#socket.end()
+  }
+
+  /** Reads on, or not. */
+  #regulate(): void {
+    const stop = (this.#throttled || this.#waiting) && this.#endedMs < 0
+    if (stop && (this.#throttled || this.source.pendingBytes > MAX_WAITING_INPUT_BYTES)) this.#socket.pause()
+    else if (this.#socket.isPaused()) this.#socket.resume()
+  }
+
+  #schedule(): void {
+    if (this.#working || this.#scheduled) return
+    this.#scheduled = true
+    // After the input that is at hand has been handled: what comes together leaves together.
+    process.nextTick(() => {
+      this.#scheduled = false
+      if (this.#closed) this.#returnWriter()
+      else this.#work()
+    })
+  }
+
+  #isHalfWay(): boolean {
+    return this.source.pendingBytes > 0 && !this.#waiting && !this.#throttled && this.#executor.idle
+  }
+
+  #mayBeIdle(): boolean {
+    return this.session.subscriptions === 0 && this.#executor.idle && !this.#waiting
+  }
+
+  #returnWriter(): void {
+    const writer = this.#writer
+    if (writer === null) return
+    writer.flush()
+    this.#writer = null
+    this.#context.writers.giveBack(writer)
+  }
+
+  #cleared(): void {
+    this.#closed = true
+    this.#executor.close()
+    this.source.clear()
+    this.#returnWriter()
+    const { pubsub } = this.#context.hub
+    for (const channel of this.session.channels) pubsub.unsubscribe(channel, this)
+    for (const pattern of this.session.patterns) pubsub.unsubscribePattern(pattern, this)
+    this.#context.left(this)
+  }
+}
+
+const MESSAGE = Buffer.from('message')
+const PATTERN_MESSAGE = Buffer.from('pmessage')
+
+/** As Redis shows addresses. A socket that is closed already has none. */
+function addressText(host: string = '?', port: number = 0): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

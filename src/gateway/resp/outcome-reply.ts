@@ -1,0 +1,48 @@
+/**
+ * What comes back from the cache, as replies need it: outcomes that outlive their call, and errors in Redis's own words.
+ */
+import { OPERATION_GET, type Outcome } from '../../cache/operation.ts'
+import { CacheError, type ErrorCode } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
+import type { SavedOutcome } from './command.ts'
+import { failureText } from './commands/failure.ts'
+import { ReplyError } from './reply-error.ts'
+import type { ReplyWriter } from './reply-writer.ts'
+
+const IN_REDIS_WORDS: ReadonlySet<ErrorCode> = new Set([
+  'OUT_OF_MEMORY',
+  'NOT_AN_INTEGER',
+  'NOT_A_NUMBER',
+  'OVERFLOW',
+  'KEY_NOT_FOUND',
+  'VALUE_TOO_LARGE',
+])
+
+/** A copy with bytes of its own. */
+export function saveOutcome(outcome: Outcome): SavedOutcome {
+  const { error, existed, written, entry, length, ms, counter, writer, idleMs, frequency } = outcome
+  return { error, existed, written, entry: entry === null ? null : entry.copy(), length, ms, counter, writer, idleMs, frequency }
+}
+
+/** Bytes that a saved outcome holds. */
+export function heldBytes(outcome: SavedOutcome): number {
+  return outcome.entry === null ? 0 : outcome.entry.bytes
+}
+
+/** The whole error reply for an operation of kind `operation` that the cache refused: Redis's words where it has some, else the cache's own. */
+export function errorText(error: CacheError, operation: number): string {
+  if (error.code === 'CROSS_SLOT') return "CROSSSLOT Keys in request don't hash to the same slot"
+  return IN_REDIS_WORDS.has(error.code) ? failureText(error.code, operation) : `${error.row.resp} ${error.message}`
+}
+
+/** Writes the error reply for whatever a command has thrown. What no command should throw is logged. */
+export function writeRefusal(reply: ReplyWriter, error: unknown, logger: Logger): void {
+  if (error instanceof ReplyError) {
+    reply.error(error.message, error.encoding)
+  } else if (error instanceof CacheError) {
+    reply.error(errorText(error, OPERATION_GET))
+  } else {
+    logger.error({ err: error }, 'a command failed in a way that it should not')
+    reply.error('ERR internal error')
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Pipeline: one client's commands that are one operation each, and the order of their replies.
+ *
+ * An operation on a key of this node is answered inside the call: its reply goes straight to the client's slab and nothing is allocated. An answer
+ * that comes later leaves a ticket in a chain; while the chain is not empty, further operations are begun only on slots that have none under way for
+ * this client, which is what the cache's promise of order needs, and their replies wait behind the ticket.
+ */
+import type { Cache } from '../../cache/cache.ts'
+import { OPERATION_GET, Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
+import { NO_BYTES } from '../../lib/bytes.ts'
+import type { CacheError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { slotOf } from '../../lib/slot.ts'
+import { Arguments } from './arguments.ts'
+import { Collector } from './collector.ts'
+import type { OneOperation } from './command.ts'
+import type { Command } from './command-table.ts'
+import type { Meter } from './meter.ts'
+import { errorText, writeRefusal } from './outcome-reply.ts'
+import type { ReplyWriter } from './reply-writer.ts'
+import type { Session } from './session.ts'
+
+/** Operations of one client that may be under way at the same time. */
+const MAX_IN_FLIGHT = 128
+
+/** The connection, as those see it who execute its commands. */
+export interface Output {
+  /** Where replies go in their order. What is written is sent at the end of this turn at the latest. */
+  reply(): ReplyWriter
+  /** Where the arguments come from; whoever keeps them puts others in their place. */
+  readonly source: { args: Arguments }
+  /** What had to wait may be tried again. */
+  proceed(): void
+  /** More is waiting to be sent than this client may have: it is to be cut off. */
+  overflow(): void
+}
+
+export interface PipelineContext {
+  readonly cache: Cache
+  readonly meter: Meter
+  readonly logger: Logger
+  /** Takes replies that nobody wants. */
+  readonly nowhere: ReplyWriter
+  /** Of replies that wait. */
+  readonly outputBufferLimitBytes: number
+}
+
+const NO_ARGUMENTS = new Arguments()
+
+type TicketState = 'idle' | 'running' | 'late' | 'answered'
+
+/** One operation under way, and its place in the order of replies. Used again and again. */
+class Ticket {
+  readonly operation = new Operation()
+  readonly done: (error: CacheError | null, outcome: Outcome | null) => void
+  state: TicketState = 'idle'
+  command: Command | null = null
+  args = NO_ARGUMENTS
+  silent = false
+  slot = 0
+  startedMs = 0
+  /** The reply, when it was there before its turn. */
+  reply: Collector | null = null
+  next: Ticket | null = null
+
+  constructor(answered: (ticket: Ticket, error: CacheError | null, outcome: Outcome | null) => void) {
+    this.done = (error, outcome) => answered(this, error, outcome)
+  }
+}
+
+export class Pipeline {
+  readonly #session: Session
+  readonly #output: Output
+  readonly #context: PipelineContext
+  readonly #cache: Cache
+  readonly #meter: Meter
+  /** For the next command; taken when it is answered late. */
+  #spare: Ticket | null = null
+  readonly #answered = (ticket: Ticket, error: CacheError | null, outcome: Outcome | null): void => this.#arrived(ticket, error, outcome)
+  #head: Ticket | null = null
+  #tail: Ticket | null = null
+  #inFlight = 0
+  readonly #slots = new Set<number>()
+  /** Bytes of replies whose turn has not come. */
+  #held = 0
+  #closed = false
+
+  constructor(session: Session, output: Output, context: PipelineContext) {
+    this.#session = session
+    this.#output = output
+    this.#context = context
+    this.#cache = context.cache
+    this.#meter = context.meter
+  }
+
+  /** Nothing is under way. */
+  get idle(): boolean {
+    return this.#head === null
+  }
+
+  /** The input that was executed last is not needed any more. */
+  release(): void {
+    const ticket = this.#spare
+    if (ticket === null) return
+    ticket.operation.key = NO_BYTES
+    ticket.operation.value = NO_BYTES
+    ticket.args = NO_ARGUMENTS
+  }
+
+  /** Answers that come from here on go nowhere. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Begins a command whose action is one operation; its reply is written in its turn. False: it has to wait, and nothing has happened. */
+  begin(command: Command, args: Arguments, silent: boolean): boolean {
+    const ticket = this.#spare ?? new Ticket(this.#answered)
+    this.#spare = ticket
+    const { operation } = ticket
+    try {
+      ;(command.action as OneOperation).prepare(args, operation)
+    } catch (error) {
+      if (this.#head !== null) return false
+      this.#meter.count(command.id)
+      writeRefusal(silent ? this.#context.nowhere : this.#output.reply(), error, this.#context.logger)
+      return true
+    }
+    if (this.#head !== null && !this.#mayOvertake(operation)) return false
+    adaptTo(this.#session, operation, command.writes)
+    ticket.state = 'running'
+    ticket.command = command
+    ticket.args = args
+    ticket.silent = silent
+    this.#cache.execute(operation, ticket.done)
+    if (isAnswered(ticket)) {
+      this.#meter.count(command.id)
+      // Its reply has to wait for those before it.
+      if (ticket.reply !== null) {
+        this.#chain(ticket)
+        if (ticket === this.#head) this.#advance()
+      }
+      return true
+    }
+    ticket.state = 'late'
+    ticket.slot = slotOf(operation.key, operation.keyStart, operation.keyEnd)
+    ticket.startedMs = this.#meter.startedMs
+    this.#slots.add(ticket.slot)
+    this.#inFlight++
+    this.#chain(ticket)
+    // The arguments are needed for the reply: the parser goes on with others.
+    this.#output.source.args = new Arguments()
+    return true
+  }
+
+  #mayOvertake(operation: Operation): boolean {
+    if (this.#inFlight >= MAX_IN_FLIGHT || operationRow(operation.code)?.twoKeys === true) return false
+    return !this.#slots.has(slotOf(operation.key, operation.keyStart, operation.keyEnd))
+  }
+
+  #chain(ticket: Ticket): void {
+    this.#spare = null
+    ticket.next = null
+    if (this.#tail === null) this.#head = ticket
+    else this.#tail.next = ticket
+    this.#tail = ticket
+  }
+
+  #arrived(ticket: Ticket, error: CacheError | null, outcome: Outcome | null): void {
+    const late = ticket.state === 'late'
+    ticket.state = 'answered'
+    if (this.#closed) return
+    if (late) {
+      this.#inFlight--
+      this.#slots.delete(ticket.slot)
+      this.#meter.countLate((ticket.command as Command).id, ticket.startedMs)
+    }
+    if (late ? ticket === this.#head : this.#head === null) {
+      this.#answer(ticket, ticket.silent ? this.#context.nowhere : this.#output.reply(), error, outcome)
+    } else {
+      const collector = new Collector(this.#session.protocol, this.#context.outputBufferLimitBytes, () => this.#output.overflow())
+      this.#answer(ticket, ticket.silent ? this.#context.nowhere : collector.reply, error, outcome)
+      ticket.reply = collector
+      this.#held += collector.bytes
+      if (this.#held > this.#context.outputBufferLimitBytes) this.#output.overflow()
+    }
+    if (!late) return
+    if (ticket === this.#head) this.#advance()
+    this.#output.proceed()
+  }
+
+  #answer(ticket: Ticket, reply: ReplyWriter, error: CacheError | null, outcome: Outcome | null): void {
+    if (error !== null) {
+      reply.error(errorText(error, ticket.operation.code))
+      return
+    }
+    const action = (ticket.command as Command).action as OneOperation
+    action.answer(reply, outcome as Outcome, ticket.args, action.needsTime === true ? this.#cache.nowMs : 0)
+  }
+
+  /** The first in the chain has been answered: so it goes, and with it those behind it that were waiting for nothing else. */
+  #advance(): void {
+    let ticket = this.#head
+    while (ticket !== null && ticket.state === 'answered') {
+      if (ticket.reply !== null) {
+        this.#held -= ticket.reply.bytes
+        ticket.reply.moveTo(this.#output.reply())
+        ticket.reply = null
+      }
+      this.#head = ticket.next
+      ticket.next = null
+      this.#spare = ticket
+      ticket = this.#head
+    }
+    if (ticket === null) this.#tail = null
+  }
+}
+
+/** What the client has said about its commands, applied to one operation of them. */
+export function adaptTo(session: Session, operation: Operation, writes: boolean): void {
+  if (session.noTouch && operation.code === OPERATION_GET) operation.flags |= UNTOUCHED
+  if (writes && session.writtenSlots !== null) {
+    session.writtenSlots.add(slotOf(operation.key, operation.keyStart, operation.keyEnd))
+  }
+}
+
+/** The state may have changed within a call. */
+function isAnswered(ticket: Ticket): boolean {
+  return ticket.state === 'answered'
+}

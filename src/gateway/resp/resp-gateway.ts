@@ -1,0 +1,317 @@
+/**
+ * The RESP face: Redis's protocol in its versions 2 and 3, over TCP.
+ *
+ * It accepts clients up to a limit, looks after those that are idle or stuck, and counts. What a client says is its connection's to read. A stop goes
+ * in two steps. `drain()`: nothing changes, since the protocol has no way to ask a client to leave. `close()`: nothing new is accepted, clients are
+ * told good-bye when they are between two commands, a few at a time, so that they do not all come back to the others at the same moment.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Cache } from '../../cache/cache.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { NOWHERE } from './collector.ts'
+import { COMMANDS } from './command-list.ts'
+import { CommandTable } from './command-table.ts'
+import { Connection, type ConnectionContext, type Traffic } from './connection.ts'
+import { type GatewayFacts, infoSections } from './gateway-info.ts'
+import { Meter, type ObserveCommand } from './meter.ts'
+import { PubSub } from './pubsub.ts'
+import { ReplyWriter } from './reply-writer.ts'
+import type { RespStats } from './resp-stats.ts'
+import type { Hub, InfoSection, Pause, Session, Settings } from './session.ts'
+import { WriterPool } from './writer-pool.ts'
+
+export interface RespGatewayOptions {
+  readonly cache: Cache
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Of this program. */
+  readonly version: string
+  /** A client above this number is told so and sent away. */
+  readonly maxClients: number
+  /** What may wait for one client to read it. */
+  readonly outputBufferLimitBytes: number
+  /** Clients that say nothing for so long are cut off, subscribers excepted; 0: never. */
+  readonly idleTimeoutMs: number
+  /** Of one command with all its arguments, and of all that is queued in one transaction. At least one value and one key always fit. */
+  readonly maxRequestBytes: number
+  /** `null`: clients need not say who they are. */
+  readonly password: string | null
+  /** Whether DEBUG works. */
+  readonly debugCommands: boolean
+  readonly observe: ObserveCommand
+  /** What INFO tells beside what the gateway knows itself. */
+  readonly info: () => readonly InfoSection[]
+  /** What CONFIG tells and changes beside `maxclients` and `timeout`. */
+  readonly settings: Settings
+}
+
+const CHECK_MS = 1_000
+/** How long a client that is not let in may take to hang up, and how many may do so at a time; more are not even told. */
+const REJECT_MS = 1_000
+const MAX_LEAVING = 256
+const KEEP_ALIVE_DELAY_MS = 60_000
+/** Of a key, a length line, and what else is not a value. */
+const REQUEST_OVERHEAD_BYTES = 4096
+/** Clients take their leave in so many steps, over half of the time there is. */
+const GOOD_BYE_STEPS = 10
+/** Nothing is written there for longer than a call. */
+const NOWHERE_BYTES = 64 * 1024
+const BACKLOG = 511
+
+export class RespGateway {
+  readonly #options: RespGatewayOptions
+  readonly #server: Server
+  readonly #connections = new Map<number, Connection>()
+  readonly #sessions = new Map<number, Session>()
+  /** Sockets of clients that were too many and have not hung up yet. */
+  readonly #leaving = new Set<Socket>()
+  readonly #pubsub = new PubSub()
+  readonly #meter: Meter
+  readonly #context: ConnectionContext
+  readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0, protocolErrors: 0, outputLimitKills: 0, idleKills: 0, halfRequestKills: 0 }
+  readonly #unsubscribe: () => void
+  readonly #startedMs: number
+  #maxClients: number
+  #idleTimeoutMs: number
+  #lastId = 0
+  #accepted = 0
+  #rejected = 0
+  #port = 0
+  #pause: Pause | null = null
+  #pauseTimer: Timer | null = null
+  #checkTimer: Timer | null = null
+  #closing = false
+  #reset: RespStats | null = null
+
+  constructor(options: RespGatewayOptions) {
+    this.#options = options
+    this.#maxClients = options.maxClients
+    this.#idleTimeoutMs = options.idleTimeoutMs
+    this.#startedMs = options.clock.now()
+    const table = new CommandTable(COMMANDS)
+    this.#meter = new Meter(options.clock, table.all, options.observe)
+    this.#context = this.#buildContext(table)
+    this.#unsubscribe = options.cache.subscribe((channel, message) => this.#pubsub.deliver(channel, message))
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS },
+      (socket) => this.#accept(socket),
+    )
+  }
+
+  /** Answers the port, which is a free one if `port` is 0. Rejects when it is taken. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', (error) => this.#options.logger.warn({ err: error }, 'the RESP listener failed'))
+        this.#port = (this.#server.address() as AddressInfo).port
+        this.#checkAgain()
+        resolve(this.#port)
+      })
+    })
+  }
+
+  /** A stop is near: nothing changes yet, see above. */
+  drain(): void {}
+
+  /** Accepts nothing more, lets clients go when they are between two commands, and after `graceMs` cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    const { clock } = this.#options
+    this.#closing = true
+    this.#checkTimer?.cancel()
+    this.#setPause(null)
+    const closed = new Promise<void>((resolve) => {
+      if (this.#server.listening) this.#server.close(() => resolve())
+      else resolve()
+    })
+    const stepMs = graceMs / 2 / GOOD_BYE_STEPS
+    const share = Math.ceil(this.#connections.size / GOOD_BYE_STEPS)
+    const timers = Array.from({ length: 2 * GOOD_BYE_STEPS }, (_, step) =>
+      clock.after(step * stepMs, () => this.#sayGoodBye(step < GOOD_BYE_STEPS ? share : Number.POSITIVE_INFINITY)),
+    )
+    timers.push(
+      clock.after(graceMs, () => {
+        for (const connection of this.#connections.values()) connection.destroy()
+        for (const socket of this.#leaving) socket.destroy()
+      }),
+    )
+    await closed
+    for (const timer of timers) timer.cancel()
+    this.#unsubscribe()
+  }
+
+  /** Plain numbers, counted since start. */
+  stats(): RespStats {
+    let subscribers = 0
+    for (const session of this.#sessions.values()) if (session.subscriptions > 0) subscribers++
+    return {
+      connections: this.#connections.size,
+      subscribers,
+      acceptedTotal: this.#accepted,
+      rejectedTotal: this.#rejected,
+      commandsTotal: this.#meter.calls(),
+      bytesInTotal: this.#traffic.bytesIn,
+      bytesOutTotal: this.#traffic.bytesOut,
+      outputLimitKillsTotal: this.#traffic.outputLimitKills,
+      idleKillsTotal: this.#traffic.idleKills,
+      halfRequestKillsTotal: this.#traffic.halfRequestKills,
+      protocolErrorsTotal: this.#traffic.protocolErrors,
+      messagesTotal: this.#pubsub.deliveredTotal,
+    }
+  }
+
+  #buildContext(table: CommandTable): ConnectionContext {
+    const { cache, logger, outputBufferLimitBytes, maxRequestBytes } = this.#options
+    const { maxKeyBytes, maxValueBytes } = cache.limits
+    return {
+      cache,
+      table,
+      logger,
+      outputBufferLimitBytes,
+      meter: this.#meter,
+      nowhere: new ReplyWriter(NOWHERE, NOWHERE_BYTES),
+      maxTransactionBytes: maxRequestBytes,
+      hub: this.#buildHub(),
+      writers: new WriterPool(),
+      traffic: this.#traffic,
+      parserLimits: {
+        maxBulkBytes: Math.max(maxValueBytes, maxKeyBytes),
+        maxRequestBytes: Math.max(maxRequestBytes, maxValueBytes + maxKeyBytes + REQUEST_OVERHEAD_BYTES),
+      },
+      idleTimeoutMs: () => this.#idleTimeoutMs,
+      left: (connection) => {
+        this.#connections.delete(connection.session.id)
+        this.#sessions.delete(connection.session.id)
+      },
+    }
+  }
+
+  #buildHub(): Hub {
+    const { clock, version, password, debugCommands } = this.#options
+    const gateway = this
+    return {
+      clock,
+      version,
+      password,
+      debugCommands,
+      pubsub: this.#pubsub,
+      sessions: this.#sessions,
+      settings: this.#settings(),
+      get pause() {
+        return gateway.#pause
+      },
+      setPause: (pause) => this.#setPause(pause),
+      info: () => this.#info(),
+      resetStats: () => {
+        this.#reset = this.stats()
+      },
+    }
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#maxClients) {
+      this.#reject(socket)
+      return
+    }
+    this.#accepted++
+    const id = ++this.#lastId
+    const connection = new Connection(id, socket, this.#context)
+    this.#connections.set(id, connection)
+    this.#sessions.set(id, connection.session)
+  }
+
+  /** What the client has sent is read and dropped: a socket closed with input unread is reset, and the client would not see why. */
+  #reject(socket: Socket): void {
+    this.#rejected++
+    socket.on('error', () => {})
+    if (this.#leaving.size >= MAX_LEAVING) {
+      socket.destroy()
+      return
+    }
+    this.#leaving.add(socket)
+    const patience = this.#options.clock.after(REJECT_MS, () => socket.destroy())
+    socket.on('end', () => socket.destroy())
+    socket.on('close', () => {
+      patience.cancel()
+      this.#leaving.delete(socket)
+    })
+    socket.resume()
+    socket.end('-ERR max number of clients reached\r\n')
+  }
+
+  #checkAgain(): void {
+    const { clock } = this.#options
+    this.#checkTimer = clock.after(CHECK_MS, () => {
+      const nowMs = clock.now()
+      for (const connection of this.#connections.values()) connection.check(nowMs)
+      if (!this.#closing) this.#checkAgain()
+    })
+  }
+
+  /** To at most `count` clients that have nothing under way. */
+  #sayGoodBye(count: number): void {
+    let left = count
+    for (const connection of this.#connections.values()) {
+      if (left === 0) return
+      if (!connection.quiet) continue
+      connection.end()
+      left--
+    }
+  }
+
+  /** The longer of two pauses holds, and the stricter, as in Redis. */
+  #setPause(pause: Pause | null): void {
+    this.#pauseTimer?.cancel()
+    this.#pauseTimer = null
+    const running = this.#pause
+    if (pause === null || running === null) {
+      this.#pause = pause
+    } else {
+      this.#pause = { untilMs: Math.max(pause.untilMs, running.untilMs), writesOnly: pause.writesOnly && running.writesOnly }
+    }
+    if (this.#pause !== null) {
+      this.#pauseTimer = this.#options.clock.after(this.#pause.untilMs - this.#options.clock.now(), () => this.#setPause(null))
+      return
+    }
+    for (const connection of this.#connections.values()) connection.wake()
+  }
+
+  #settings(): Settings {
+    const { settings } = this.#options
+    const own: Record<string, { get: () => number; set: (value: number) => void; perUnit: number }> = {
+      maxclients: { get: () => this.#maxClients, set: (value) => (this.#maxClients = value), perUnit: 1 },
+      timeout: { get: () => this.#idleTimeoutMs, set: (value) => (this.#idleTimeoutMs = value), perUnit: 1000 },
+    }
+    return {
+      names: () => [...Object.keys(own), ...settings.names()],
+      get: (name) => {
+        const row = own[name]
+        return row === undefined ? settings.get(name) : String(Math.ceil(row.get() / row.perUnit))
+      },
+      set: (name, value) => {
+        const row = own[name]
+        if (row === undefined) return settings.set(name, value)
+        if (!/^[0-9]{1,9}$/.test(value) || (name === 'maxclients' && Number(value) === 0)) return 'argument must be a whole number'
+        row.set(Number(value) * row.perUnit)
+        return null
+      },
+    }
+  }
+
+  #info(): readonly InfoSection[] {
+    const { clock, version, info } = this.#options
+    const facts: GatewayFacts = {
+      version,
+      port: this.#port,
+      uptimeMs: clock.now() - this.#startedMs,
+      maxClients: this.#maxClients,
+      channels: this.#pubsub.channelCount,
+      patterns: this.#pubsub.patternCount,
+      stats: this.stats(),
+      reset: this.#reset,
+    }
+    return infoSections(facts, info())
+  }
+}

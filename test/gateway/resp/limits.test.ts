@@ -1,0 +1,204 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { SystemClock } from '../../../src/lib/clock.ts'
+import { type Running, startGateway, until } from './harness.ts'
+
+const test = suite('gateway/resp/limits')
+
+let running: Running | null = null
+
+test.after.each(async () => {
+  const errors = running?.errors ?? []
+  await running?.close()
+  running = null
+  assert.equal(errors, [])
+})
+
+async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
+  running = await startGateway(options)
+  return running
+}
+
+/** The machine's clock, running ahead by as much as a test says. */
+class LeapingClock extends SystemClock {
+  leapMs = 0
+
+  override now(): number {
+    return super.now() + this.leapMs
+  }
+}
+
+test('a client too many is told so and sent away; when one leaves, another may come', async () => {
+  const server = await start({ maxClients: 2 })
+  const first = await server.client()
+  const second = await server.client()
+  await first.ask('PING', '+PONG\r\n')
+  await second.ask('PING', '+PONG\r\n')
+  const third = await server.client()
+  third.send('HELLO 3\r\n'.repeat(100))
+  await third.expect('-ERR max number of clients reached\r\n')
+  await third.closed()
+  assert.is(server.gateway.stats().rejectedTotal, 1)
+  second.destroy()
+  await until(() => server.gateway.stats().connections === 1, 'one has left')
+  await (await server.client()).ask('PING', '+PONG\r\n')
+  await first.ask('CONFIG GET maxclients\nCONFIG SET maxclients 1', '*2\r\n$10\r\nmaxclients\r\n$1\r\n2\r\n+OK\r\n')
+})
+
+test('a client that does not read is not read from, and gets all of it unharmed once it reads', async () => {
+  const server = await start({ outputBufferLimitBytes: 4 * 1024 * 1024 })
+  const client = await server.client()
+  const values = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((letter, i) => letter.repeat(10_000 + 100 * i))
+  values.forEach((value, i) => {
+    client.send(`*3\r\n$3\r\nSET\r\n$1\r\n${i}\r\n$${value.length}\r\n${value}\r\n`)
+  })
+  await client.expect('+OK\r\n'.repeat(values.length))
+  client.socket.pause()
+  // 70 MB of replies, were they all made at once.
+  const rounds = 1000
+  client.send(
+    values
+      .map((_, i) => `GET ${i}\r\n`)
+      .join('')
+      .repeat(rounds),
+  )
+  await until(() => (server.gateway.stats().commandsTotal['get'] ?? 0) > 0, 'some are executed')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const executed = server.gateway.stats().commandsTotal['get'] ?? 0
+  assert.ok(executed < (rounds * values.length) / 2, `${executed} were executed`)
+  // Others are served, in slabs of their own.
+  const other = await server.client()
+  await other.ask('GET 1\nGET 1\nGET 1\nGET 1\nGET 1\nGET 1', `$10100\r\n${values[1]}\r\n`.repeat(6))
+  const round = Buffer.from(values.map((value) => `$${value.length}\r\n${value}\r\n`).join(''))
+  const twice = Buffer.concat([round, round])
+  let bytes = 0
+  let harmed = 0
+  client.socket.removeAllListeners('data')
+  client.socket.on('data', (piece: Buffer) => {
+    for (let at = 0; at < piece.length; at += round.length) {
+      const part = piece.subarray(at, at + round.length)
+      const from = (bytes + at) % round.length
+      if (part.compare(twice, from, from + part.length) !== 0) harmed++
+    }
+    bytes += piece.length
+  })
+  client.socket.resume()
+  await until(() => bytes === rounds * round.length, 'all are answered')
+  assert.is(harmed, 0)
+  assert.is(server.gateway.stats().outputLimitKillsTotal, 0)
+})
+
+test('a subscriber that does not read is cut off at the limit, and others are not', async () => {
+  const server = await start({ outputBufferLimitBytes: 256 * 1024 })
+  const slow = await server.client()
+  const fast = await server.client()
+  const publisher = await server.client()
+  for (const client of [slow, fast]) await client.ask('SUBSCRIBE a', '*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n')
+  slow.socket.pause()
+  const message = 'm'.repeat(100_000)
+  for (let i = 0; i < 200 && server.gateway.stats().outputLimitKillsTotal === 0; i++) {
+    publisher.send(`*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$${message.length}\r\n${message}\r\n`)
+    await publisher.readTo('\r\n')
+    await fast.expect(`*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$${message.length}\r\n${message}\r\n`)
+  }
+  assert.is(server.gateway.stats().outputLimitKillsTotal, 1)
+  await until(() => server.gateway.stats().subscribers === 1, 'the slow one is gone')
+})
+
+test('one command whose reply alone is over the limit ends its client only', async () => {
+  const server = await start({ outputBufferLimitBytes: 1024 * 1024 })
+  const client = await server.client()
+  const other = await server.client()
+  const value = 'v'.repeat(100_000)
+  client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`)
+  await client.expect('+OK\r\n')
+  client.send(`MGET${' k'.repeat(50)}\r\n`)
+  await client.closed()
+  assert.is(server.gateway.stats().outputLimitKillsTotal, 1)
+  await other.ask('STRLEN k', ':100000\r\n')
+})
+
+test('a client that says nothing for too long is cut off, a subscriber is not', async () => {
+  const clock = new LeapingClock()
+  const server = await start({ clock, idleTimeoutMs: 10_000 })
+  const idle = await server.client()
+  const subscriber = await server.client()
+  await idle.ask('PING', '+PONG\r\n')
+  await subscriber.ask('SUBSCRIBE a', '*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n')
+  clock.leapMs += 11_000
+  await idle.closed()
+  const other = await server.client()
+  await other.ask('PUBLISH a x', ':1\r\n')
+  assert.is(server.gateway.stats().idleKillsTotal, 1)
+})
+
+test('without a timeout nobody is idle', async () => {
+  const clock = new LeapingClock()
+  const server = await start({ clock })
+  const idle = await server.client()
+  await idle.ask('PING', '+PONG\r\n')
+  clock.leapMs += 1_000_000
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  await idle.ask('PING\nCONFIG SET timeout 60\nCONFIG GET timeout', '+PONG\r\n+OK\r\n*2\r\n$7\r\ntimeout\r\n$2\r\n60\r\n')
+})
+
+test('a command that stands still half-way is given up', async () => {
+  const clock = new LeapingClock()
+  const server = await start({ clock })
+  const client = await server.client()
+  client.send('PING\r\n*2\r\n$3\r\nGET\r\n$5\r\nab')
+  await client.expect('+PONG\r\n')
+  clock.leapMs += 25_000
+  client.send('c')
+  await until(() => server.gateway.stats().bytesInTotal === 26, 'more has come')
+  clock.leapMs += 25_000
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  assert.is(server.gateway.stats().connections, 1)
+  clock.leapMs += 31_000
+  await client.closed()
+  assert.is(server.gateway.stats().halfRequestKillsTotal, 1)
+})
+
+test('a value over the limit is refused before it is held', async () => {
+  const client = await (await start()).client()
+  client.send('*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1048577\r\n')
+  await client.expect('-ERR Protocol error: invalid bulk length, the limit is 1048576 bytes\r\n')
+  await client.closed()
+})
+
+test('close lets clients finish, then goes', async () => {
+  const server = await start()
+  const client = await server.client()
+  await client.ask('PING', '+PONG\r\n')
+  const startedMs = performance.now()
+  await server.gateway.close(2_000)
+  assert.ok(performance.now() - startedMs < 1_900)
+  await client.closed()
+})
+
+test('what is under way when close begins is still answered', async () => {
+  const server = await start({ debugCommands: true })
+  const client = await server.client()
+  client.send('DEBUG SLEEP 0.2\r\n')
+  await until(() => server.gateway.stats().bytesInTotal > 0, 'it is under way')
+  const closed = server.gateway.close(3_000)
+  await client.expect('+OK\r\n')
+  await client.closed()
+  await closed
+})
+
+test('the time of commands is observed, a pipeline sharing it', async () => {
+  const observed = new Map<string, number>()
+  const server = await start({
+    observe: (command, seconds, times) => {
+      assert.ok(seconds >= 0 && seconds < 1)
+      observed.set(command, (observed.get(command) ?? 0) + times)
+    },
+  })
+  const client = await server.client()
+  await client.ask('SET a 1\nGET a\nGET a\nCLIENT ID', '+OK\r\n$1\r\n1\r\n$1\r\n1\r\n:1\r\n')
+  assert.equal(Object.fromEntries(observed), { set: 1, get: 2, 'client|id': 1 })
+  assert.equal(server.gateway.stats().commandsTotal, { get: 2, set: 1, 'client|id': 1 })
+})
+
+test.run()
