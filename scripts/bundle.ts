@@ -1,5 +1,5 @@
 /**
- * `npm run bundle`: the server as one file, `dist/main.js`, and beside it what it reads at start (src/lib/asset-path.ts finds it there), so that
+ * `npm run bundle`: the server as two files, `dist/main.js` and the thread it starts, and beside them what it reads at start (src/lib/asset-path.ts finds it there), so that
  * the image needs no `node_modules`. Not minified and without a source map: its stack traces are readable as they are, and a map would cost memory.
  */
 import { cpSync, rmSync } from 'node:fs'
@@ -18,8 +18,9 @@ const PACKAGE_FOLDER = `const packageFolder = import.meta.dirname + '/package/bu
 
 rmSync(dist, { recursive: true, force: true })
 const { warnings } = await build({
-  entryPoints: [`${root}/src/main.ts`],
-  outfile: `${dist}/main.js`,
+  // The thread of membership is a program of its own: src/membership-thread.ts starts the file beside it.
+  entryPoints: [`${root}/src/main.ts`, `${root}/src/membership-worker.ts`],
+  outdir: dist,
   bundle: true,
   format: 'esm',
   platform: 'node',

@@ -2,7 +2,7 @@
  * The process: reads the options, starts one server, hands over and ends on SIGTERM. The only place that makes a system clock, and that exits.
  *
  * Exit codes: 0 after an orderly stop (the log says whether everything found an heir), or `--help`; 1 when a stop had to be cut short, another life
- * of this name took over, or the start failed; 2 for options that cannot be.
+ * of this name took over, the thread of membership was lost, or the start failed; 2 for options that cannot be.
  */
 import packageJson from '../package.json' with { type: 'json' }
 import { ConfigError, helpText, type Options, processOptions } from './config/index.ts'
@@ -41,6 +41,10 @@ async function run(options: Options): Promise<void> {
     version: packageJson.version,
     observesProcess: true,
     superseded,
+    failed: (error) => {
+      logger.error({ error: error.message }, 'the thread of membership is lost: ending')
+      process.exit(1)
+    },
   }).catch((error: Error) => {
     logger.error({ error: error.message }, 'cannot start')
     process.exit(1)

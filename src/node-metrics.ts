@@ -48,6 +48,16 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     'Gossip packets of other clusters or protocols, or malformed.',
     ({ membership }) => membership.packetsRefusedTotal,
   )
+  counter(
+    'gossip_packets_forged_total',
+    'Gossip packets and exchanges that no key known here has signed; 0 without keys.',
+    ({ membership }) => membership.packetsForgedTotal,
+  )
+  counter(
+    'gossip_hung_answers_total',
+    'Probes answered by members that live, but whose data path hung.',
+    ({ membership }) => membership.hungAnswersTotal,
+  )
   gauge('gossip_local_health', 'Lifeguard awareness: 0 is well.', ({ membership }) => membership.localHealth)
 
   metrics.gauge('jackdaw_slots', 'Slots by what this member is to them.', () => slotSamples(node()), ['role'])

@@ -12,16 +12,17 @@ import { HybridClock } from './lib/hybrid-clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { PROTOCOL_MAX, PROTOCOL_MIN } from './lib/protocol.ts'
 import type { Random } from './lib/random.ts'
-import { type Member, type Membership, type MembershipStats, Swim } from './membership/index.ts'
+import type { Member, Membership, MembershipEvents, MembershipStats, OwnIdentity } from './membership/index.ts'
 import { DEFAULT_GRACE, type Presence, type RejoinGrace, RingNames, View } from './placement/index.ts'
 import { type PeerIdentity, Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
 import { createStore, type EvictionPolicy, type Store, type StoreStats } from './store/index.ts'
 import { Calls, type CallsStats } from './transport/calls.ts'
 import { Links } from './transport/links.ts'
-import type { Address, ExchangeTransport, PacketTransport, StreamTransport } from './transport/transport.ts'
+import type { Address, StreamTransport } from './transport/transport.ts'
 
 export interface NodeOptions {
   readonly name: string
+  /** Streams of another cluster are refused. */
   readonly clusterId: string
   /** Where the others reach this node's gossip and its peer streams. */
   readonly gossipAddress: Address
@@ -43,8 +44,10 @@ export interface NodeParts {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly packets: PacketTransport
-  readonly exchanges: ExchangeTransport
+  /** Makes this node's membership: in a thread of its own, or, in a simulation, right here. Called once, from the constructor. */
+  readonly membership: (self: OwnIdentity, events: MembershipEvents) => Membership
+  /** Tells once of each time when the thread of membership found this one standing still. */
+  readonly hung: () => boolean
   readonly streams: StreamTransport
   readonly discovery: Discovery
   /** Another life of this node's name has taken its place: it has to end, at once. */
@@ -139,6 +142,7 @@ export class Node {
       isGone: (name, generation) => this.#isGone(name, generation),
       mayClaim: () => this.#mayClaim(),
       unaccounted: () => this.#unaccounted(),
+      hung: parts.hung,
       routesChanged: () => this.#cache.routesChanged(),
       tablePublished: (tableVersion) => this.#membership.updateMeta({ tableVersion }),
     })
@@ -268,8 +272,8 @@ export class Node {
   }
 
   #makeMembership(): Membership {
-    const { clock, random, logger, packets, exchanges } = this.#parts
-    const { name, clusterId, gossipAddress, peerAddress, podUid, zone } = this.#options
+    const { clock, membership } = this.#parts
+    const { name, gossipAddress, peerAddress, podUid, zone } = this.#options
     const meta = {
       peerAddress,
       uid: podUid,
@@ -280,21 +284,16 @@ export class Node {
       protocolMin: PROTOCOL_MIN,
       protocolMax: PROTOCOL_MAX,
     }
-    return new Swim({
-      clock,
-      random,
-      logger,
-      packets,
-      exchanges,
-      clusterId,
-      // A later start has a larger number, and where the wall clock was set back, membership learns of the earlier life and goes above it.
-      self: { name, generation: Math.floor(clock.wallMs()), address: gossipAddress, meta },
-      events: {
+    // A later start has a larger number, and where the wall clock was set back, membership learns of the earlier life and goes above it.
+    const generation = Math.floor(clock.wallMs())
+    return membership(
+      { name, generation, address: gossipAddress, meta },
+      {
         memberChanged: (member, previous) => this.#memberChanged(member, previous),
         heldDead: () => this.#replication.heldDead(),
         superseded: () => this.#parts.superseded(),
       },
-    })
+    )
   }
 
   #tick(): void {
@@ -409,12 +408,21 @@ export class Node {
     const notRunning = new Set(candidates.filter((candidate) => candidate.knownNotRunning).map(({ name }) => name))
     if (this.#options.platformDecides)
       for (const name of wanted) if (!candidates.some((candidate) => candidate.name === name)) notRunning.add(name)
-    const names = new Set([...wanted, ...candidates.map(({ name }) => name), ...this.#ringNames.names(this.#clock.now())])
+    const names = new Set([
+      ...wanted,
+      ...candidates.map((candidate) => this.#nameOf(candidate)),
+      ...this.#ringNames.names(this.#clock.now()),
+    ])
     return [...names].filter((name) => {
       if (notRunning.has(name) || this.#view.generationOf(name) !== undefined) return false
       const member = this.#membership.member(name)
       return member === undefined || (member.state !== 'left' && !this.#goneUids.has(member.meta.uid))
     })
+  }
+
+  /** Where the source knows addresses only, the member that is there; one whom nobody has met has its address for a name. */
+  #nameOf({ name, address }: Candidate): string {
+    return name ?? this.#membership.members().find((member) => member.address === address)?.name ?? `${address}`
   }
 
   #every(ms: number, fn: () => void): void {

@@ -6,19 +6,18 @@
  * the slots move and the endpoints propagate; only then do the listeners close and the others hear `left`.
  */
 import type { Options } from './config/index.ts'
-import { type Discovery, StaticDiscovery } from './discovery/index.ts'
+import { type Discovery, DnsDiscovery, ownHosts, StaticDiscovery, systemResolver } from './discovery/index.ts'
 import { type FacePorts, Faces } from './faces.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Random } from './lib/random.ts'
+import { MembershipThread } from './membership-thread.ts'
 import { Node } from './node.ts'
 import { describeNode } from './node-metrics.ts'
 import { AdminServer, Metrics, type Verdict } from './observability/index.ts'
 import { infoSections, redisSettings } from './redis-view.ts'
-import { formatAddress, parseAddress } from './transport/address.ts'
+import { formatAddress } from './transport/address.ts'
 import { GrpcStreams } from './transport/grpc.ts'
-import { TcpExchanges } from './transport/tcp.ts'
-import { UdpPackets } from './transport/udp.ts'
 
 export interface ServerParts {
   readonly clock: Clock
@@ -29,6 +28,8 @@ export interface ServerParts {
   readonly observesProcess: boolean
   /** Another life of this name is there: the process has to end. */
   readonly superseded: () => void
+  /** Nothing will be right again: the process has to end. */
+  readonly failed: (error: Error) => void
 }
 
 /** Where a server listens. */
@@ -75,7 +76,7 @@ export class Server {
   /** Listens everywhere and begins to join. Rejects when a port is taken or the platform cannot be asked at all. */
   static async start(options: Options, parts: ServerParts): Promise<Server> {
     const { clock, random, logger, version } = parts
-    const sockets = await openSockets(options, clock)
+    const sockets = await openSockets(options, parts)
     const { gossip, peer } = sockets
     const node = new Node(
       {
@@ -96,8 +97,8 @@ export class Server {
         clock,
         random,
         logger,
-        packets: sockets.packets,
-        exchanges: sockets.exchanges,
+        membership: (self, events) => sockets.membership.membership(self, events),
+        hung: () => sockets.membership.takeHung(),
         streams: sockets.streams,
         discovery: await openDiscovery(options, parts),
         superseded: parts.superseded,
@@ -172,33 +173,51 @@ export class Server {
 }
 
 interface Sockets {
-  readonly packets: UdpPackets
-  readonly exchanges: TcpExchanges
+  readonly membership: MembershipThread
   readonly streams: GrpcStreams
   readonly gossip: number
   readonly peer: number
   close(): Promise<void>
 }
 
-/** Gossip has one number for UDP and TCP: with port 0 the TCP listener follows what UDP got. */
-async function openSockets(options: Options, clock: Clock): Promise<Sockets> {
-  const { host } = options
-  const packets = new UdpPackets({ host, port: options.gossipPort })
-  await packets.listen()
-  const gossip = parseAddress(packets.address())?.port as number
-  const exchanges = new TcpExchanges({ host, port: gossip, clock })
+async function openSockets(options: Options, { clock, logger, failed }: ServerParts): Promise<Sockets> {
+  const { host, clusterId } = options
+  const membership = await MembershipThread.open(
+    {
+      host,
+      port: options.gossipPort,
+      clusterId,
+      keys: options.gossipKeys,
+      keysFile: options.gossipKeysFile,
+      verifies: options.gossipVerify === 'on',
+      logsDebug: options.logLevel === 'debug',
+    },
+    { clock, logger, failed },
+  )
   const streams = new GrpcStreams()
-  await exchanges.listen()
   const peer = await streams.listen(host, options.peerPort)
   const close = async (): Promise<void> => {
     streams.close()
-    await Promise.all([packets.close(), exchanges.close()])
+    await membership.close()
   }
-  return { packets, exchanges, streams, gossip, peer, close }
+  return { membership, streams, gossip: membership.port, peer, close }
 }
 
 /** The Kubernetes client is loaded only where it is asked for: it costs memory and a tenth of a second. */
 async function openDiscovery(options: Options, { clock, random, logger }: ServerParts): Promise<Discovery> {
+  if (options.discovery === 'dns') {
+    return new DnsDiscovery({
+      clock,
+      random,
+      logger,
+      resolver: systemResolver(),
+      dnsName: options.dnsName ?? '',
+      self: options.name,
+      advertiseHost: options.advertiseHost,
+      ownHosts: ownHosts(),
+      gossipPort: options.gossipPort,
+    })
+  }
   if (options.discovery !== 'kubernetes') return new StaticDiscovery({ clock, logger, self: options.name, seeds: options.seeds })
   const { inClusterSource, KubernetesDiscovery } = await import('./discovery/kubernetes.ts')
   return new KubernetesDiscovery({

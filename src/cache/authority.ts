@@ -3,6 +3,7 @@
  */
 import type { Entry } from '../lib/entry.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
+import type { Stamp } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
 
 export interface Authority {
@@ -17,6 +18,8 @@ export interface Authority {
   term(slot: number): Term | null
   adoptTerms(terms: ReadonlyMap<Term, SlotSet>): void
   write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full'
+  /** Everything up to this stamp is gone, and stays so. */
+  raiseFloor(floor: Stamp): void
   /** Whether any follower could confirm a write of the slot. */
   confirmable(slot: number): boolean
   /** Calls back once when one follower of the slot, or `all`, hold what was written here; with `false` if that did not happen in time. */

@@ -69,7 +69,7 @@ export function giveOutcome(outcome: Outcome, done: OutcomeDone): void {
 }
 
 /** A copy that outlives the call. */
-export function saveOutcome(outcome: Outcome): Outcome {
+function saveOutcome(outcome: Outcome): Outcome {
   return { ...outcome, entry: outcome.entry?.copy() ?? null }
 }
 

@@ -55,7 +55,7 @@ export class Gathering {
     })
     calls.handle(KIND_CLOCK, (_from, _body, respond) => respond?.(encodeStamp(this.#latest())))
     calls.handle(KIND_FLOOR, (_from, body, respond) => {
-      this.#raiseFloor(decodeStamp(new ByteReader(body)))
+      this.#authority.raiseFloor(decodeStamp(new ByteReader(body)))
       respond?.(Buffer.of(ANSWER_DONE))
     })
     calls.handle(KIND_CONFIRM, (_from, body, respond) => {
@@ -109,7 +109,7 @@ export class Gathering {
         // Flush upon flush must not draw the line further and further from the time.
         const isAhead = latest.ms >= this.#hybrid.physicalMs() + FLUSH_MARGIN_MS
         const floor = { ms: latest.ms + (isAhead ? 1 : FLUSH_MARGIN_MS), counter: 0 }
-        this.#raiseFloor(floor)
+        this.#authority.raiseFloor(floor)
         this.#askOthers(
           KIND_FLOOR,
           encodeStamp(floor),
@@ -204,17 +204,13 @@ export class Gathering {
     return receivers
   }
 
-  /** At or above every stamp that was given here: those above a floor that the clock does not believe are in its millisecond. */
+  /** At or above every stamp that was given here, or is held here: one of a member that is gone may lie above every clock. */
   #latest(): Stamp {
     const clock = this.#hybrid.current()
-    const { floor } = this.#store
-    if (compareStamps(clock, floor) > 0) return clock
-    return { ms: floor.ms, counter: MAX_COUNTER }
-  }
-
-  #raiseFloor(floor: Stamp): void {
-    this.#hybrid.observe(floor)
-    this.#store.raiseFloor(floor, this.#hybrid.physicalMs())
+    const { floor, newest } = this.#store
+    const latest = compareStamps(clock, newest) > 0 ? clock : newest
+    // Stamps above a floor that the clock does not believe are in its millisecond.
+    return compareStamps(latest, floor) > 0 ? latest : { ms: floor.ms, counter: MAX_COUNTER }
   }
 
   #askOthers(kind: number, body: Buffer, each: (name: string, answer: Buffer | null) => void, done: () => void): void {

@@ -4,7 +4,7 @@
  *
  * An operation is atomic. What it changes gets one version; conditions are judged where the key is executed, at the moment it is.
  */
-import { type Bytes, NO_BYTES } from '../lib/bytes.ts'
+import { NO_BYTES } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
 import { VALUE_STRING, type ValueKind } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
@@ -234,11 +234,6 @@ export function isRepeatable(operation: Operation): boolean {
   const known = ROWS[operation.code]
   if (known === undefined || !known.writes) return true
   return known.repeatable && operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0
-}
-
-/** The part of `bytes` that is the operation's key. */
-export function keyOf({ key, keyStart, keyEnd }: Operation): Bytes {
-  return key.subarray(keyStart, keyEnd)
 }
 
 function row(name: string, { writes = true, repeatable = false, twoKeys = false }: Partial<OperationRow>): OperationRow {

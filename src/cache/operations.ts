@@ -9,7 +9,6 @@ import { Entry, NEVER, VALUE_JSON, VALUE_STRING, type ValueKind } from '../lib/e
 import type { ErrorCode } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { slotOf } from '../lib/slot.ts'
-import { compareStamps } from '../lib/version.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority } from './authority.ts'
 import { addFloat, addInteger } from './numbers.ts'
@@ -108,10 +107,10 @@ export class Operations {
   }
 
   /** The hot half of `run(GET)`: `null` for a miss. */
-  get(key: Buffer, start: number, end: number): Outcome {
+  get(key: Buffer, start: number, end: number, slot: number): Outcome {
     const result = this.#result.clear()
     const found = this.#found
-    if (!this.#store.get(key, start, end, this.#hybrid.physicalMs(), found)) return result
+    if (!this.#store.get(key, start, end, this.#hybrid.physicalMs(), found, slot)) return result
     result.existed = true
     result.entry = found
     result.length = found.valueEnd - found.valueStart
@@ -120,7 +119,7 @@ export class Operations {
 
   /** Executes one operation; the outcome is valid until the next. Limits on keys and values that the asker gave have been checked. */
   run(operation: Operation, slot: number): Outcome {
-    if (operation.code === OPERATION_GET) return this.#read(operation)
+    if (operation.code === OPERATION_GET) return this.#read(operation, slot)
     this.#result.clear()
     this.#look(operation.key, operation.keyStart, operation.keyEnd)
     switch (operation.code) {
@@ -160,9 +159,9 @@ export class Operations {
     if (this.#live) result.length = found.valueEnd - found.valueStart
   }
 
-  #read(operation: Operation): Outcome {
+  #read(operation: Operation, slot: number): Outcome {
     const { flags, key, keyStart, keyEnd } = operation
-    if ((flags & (HEAD | UNTOUCHED)) === 0) return this.get(key, keyStart, keyEnd)
+    if ((flags & (HEAD | UNTOUCHED)) === 0) return this.get(key, keyStart, keyEnd, slot)
     const result = this.#result.clear()
     this.#look(key, keyStart, keyEnd)
     const found = this.#found
@@ -367,10 +366,8 @@ export class Operations {
 
   /** Gives the entry its version and stores it; false if there is no room. */
   #put(entry: Entry, replaced: Entry | null, slot: number): boolean {
-    const hybrid = this.#hybrid
-    let stamp = replaced === null ? hybrid.next() : hybrid.nextAbove(replaced)
-    if (compareStamps(stamp, this.#store.floor) <= 0) stamp = hybrid.nextAbove(this.#store.floor)
-    entry.setVersion(stamp.ms, stamp.counter, this.#name())
+    this.#hybrid.stamp(entry, this.#store.floor, replaced)
+    entry.writer = this.#name()
     return this.#authority.write(entry, slot) !== 'full'
   }
 

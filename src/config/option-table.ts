@@ -5,10 +5,12 @@
  * A row's name gives its flag and variable: `httpPort` is `--http-port` and `JACKDAW_HTTP_PORT`. Rows are filled in from top to bottom, so a
  * default may look at what was given or filled in above it.
  */
+import type { SecretKeys } from '../lib/secret-keys.ts'
 import type { Machine } from './machine.ts'
 import {
   type ChoiceType,
   type IntegerType,
+  type KeysType,
   MEMBER_NAME,
   type Seed,
   type SeedsType,
@@ -17,7 +19,7 @@ import {
   type ValueType,
 } from './value-type.ts'
 
-export type DiscoveryKind = 'none' | 'static' | 'kubernetes'
+export type DiscoveryKind = 'none' | 'static' | 'dns' | 'kubernetes'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 export interface Options {
@@ -32,8 +34,12 @@ export interface Options {
   readonly gossipPort: number
   readonly peerPort: number
   readonly adminPort: number
+  readonly gossipKeys: SecretKeys | null
+  readonly gossipKeysFile: string | null
+  readonly gossipVerify: 'on' | 'off'
   readonly seeds: readonly Seed[]
   readonly discovery: DiscoveryKind
+  readonly dnsName: string | null
   readonly kubernetesNamespace: string | null
   readonly kubernetesSelector: string | null
   readonly kubernetesStatefulSet: string | null
@@ -59,9 +65,11 @@ type TypeFor<T> = [T] extends [number]
   ? IntegerType | SizeType
   : [T] extends [readonly Seed[]]
     ? SeedsType
-    : string extends T
-      ? TextType
-      : ChoiceType<T & string>
+    : [T] extends [SecretKeys | null]
+      ? KeysType
+      : string extends T
+        ? TextType
+        : ChoiceType<T & string>
 
 /** Given or filled in so far: the rows above. */
 export type Filled = Partial<Options>
@@ -130,6 +138,25 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
   gossipPort: { type: PORT, fallback: 7946, doc: 'Port of the gossip, UDP and TCP; 0 takes any free port.' },
   peerPort: { type: PORT, fallback: 7947, doc: 'Port of the streams between members; 0 takes any free port.' },
   adminPort: { type: PORT, fallback: 9090, doc: 'Port of metrics and health; 0 takes any free port.' },
+  gossipKeys: {
+    type: { kind: 'keys' },
+    fallback: null,
+    fallbackText: 'none',
+    doc:
+      'Secret keys of the gossip: the first signs every packet, any of them proves one. To change keys without a stop: add the new one behind the ' +
+      'old, at all members put it first, at all members take the old one away. Flags can be seen by others on the machine: use the variable or a file.',
+  },
+  gossipKeysFile: {
+    type: { kind: 'text', pattern: /^[^\0]{1,4096}$/, rule: 'a path of 1 to 4096 characters' },
+    fallback: null,
+    fallbackText: 'none',
+    doc: 'File with these keys, one a line, in place of `gossipKeys`; it is read again every 2 s, so that a mounted secret changes keys without a restart.',
+  },
+  gossipVerify: {
+    type: { kind: 'choice', values: ['on', 'off'] },
+    fallback: 'on',
+    doc: 'Whether packets without the code of a key are dropped. Off for the time in which a running cluster gets its first key, and only then.',
+  },
   seeds: {
     type: { kind: 'seeds', max: 256 },
     fallback: [],
@@ -137,10 +164,22 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     doc: 'Members to ask at first, this one may be among them: `name=host:gossipPort,...`.',
   },
   discovery: {
-    type: { kind: 'choice', values: ['none', 'static', 'kubernetes'] },
+    type: { kind: 'choice', values: ['none', 'static', 'dns', 'kubernetes'] },
     fallback: (filled) => (filled.seeds !== undefined && filled.seeds.length > 0 ? 'static' : 'none'),
     fallbackText: 'static if seeds are given, else none',
-    doc: 'Where other members are learned from: nowhere, the seeds, or the Kubernetes API.',
+    doc: 'Where other members are learned from: nowhere, the seeds, a DNS name, or the Kubernetes API.',
+  },
+  dnsName: {
+    type: {
+      kind: 'text',
+      pattern: /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?$/,
+      rule: 'a DNS name of 1 to 253 letters, digits, dots, hyphens and underscores',
+    },
+    fallback: null,
+    fallbackText: 'none',
+    doc:
+      'Name that stands for the addresses of all members, such as that of a headless Service; their port is `gossipPort`. One that begins with an ' +
+      'underscore (`_gossip._udp.name`) is asked for SRV records, which name the ports too.',
   },
   kubernetesNamespace: { type: DNS_NAME, fallback: null, fallbackText: 'none', doc: 'Namespace of the pods.' },
   kubernetesSelector: {

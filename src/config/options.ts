@@ -102,6 +102,7 @@ function readFlags(argv: readonly string[]): ReadonlyMap<string, string> {
 function refuseContradictions(options: Options, machine: Machine): void {
   refuseDiscovery(options, machine)
   refuseEqualPorts(options)
+  refuseKeys(options)
   const { maxValueBytes, maxBodyBytes, maxMemoryBytes, outputBufferLimitBytes, drainMs, stopTimeoutMs } = options
   if (machine.memoryLimitBytes !== null && maxMemoryBytes > machine.memoryLimitBytes) {
     throw new ConfigError(`maxMemoryBytes is ${maxMemoryBytes}, but the container may use ${machine.memoryLimitBytes} bytes in all`)
@@ -127,10 +128,14 @@ function refuseContradictions(options: Options, machine: Machine): void {
 }
 
 function refuseDiscovery(options: Options, machine: Machine): void {
-  const { discovery, seeds, host, advertiseHost } = options
+  const { discovery, dnsName, seeds, host, advertiseHost } = options
   if (discovery === 'static' && seeds.length === 0) throw new ConfigError('discovery is "static", but seeds is empty: give at least one')
   if (discovery !== 'static' && seeds.length > 0) {
     throw new ConfigError(`discovery is "${discovery}", but seeds has ${seeds.length}: seeds are for discovery "static"`)
+  }
+  if (discovery === 'dns' && dnsName === null) throw new ConfigError('discovery is "dns", but dnsName is not given')
+  if (discovery !== 'dns' && dnsName !== null) {
+    throw new ConfigError(`discovery is "${discovery}", but dnsName is given: it is for discovery "dns"`)
   }
   if (discovery === 'kubernetes') {
     for (const name of ['kubernetesNamespace', 'kubernetesSelector', 'kubernetesStatefulSet'] as const) {
@@ -143,6 +148,14 @@ function refuseDiscovery(options: Options, machine: Machine): void {
   const listensEverywhere = host === '0.0.0.0' || host === '::'
   if (discovery === 'kubernetes' && listensEverywhere && advertiseHost === '127.0.0.1' && machine.addresses.length === 0) {
     throw new ConfigError('advertiseHost is not given, and this machine has no IPv4 address that others could reach')
+  }
+}
+
+function refuseKeys({ gossipKeys, gossipKeysFile, gossipVerify }: Options): void {
+  if (gossipKeys !== null && gossipKeysFile !== null)
+    throw new ConfigError('gossipKeys and gossipKeysFile are both given: give one of them')
+  if (gossipVerify === 'off' && gossipKeys === null && gossipKeysFile === null) {
+    throw new ConfigError('gossipVerify is "off", but there are neither gossipKeys nor gossipKeysFile')
   }
 }
 

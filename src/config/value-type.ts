@@ -4,6 +4,7 @@
  * A type is data, so that the table of options, its help text and the tests that compare it with the documentation all read the same bounds.
  * Sizes may carry a unit; all units count in 1024 (`64MiB`, `64Mi` and `64mb` are the same number), as Redis reads its own.
  */
+import { MAX_KEY_BYTES, MAX_KEYS, MIN_KEY_BYTES, SecretKeys } from '../lib/secret-keys.ts'
 import { ConfigError } from './config-error.ts'
 
 /** A member known beforehand. */
@@ -44,7 +45,12 @@ export interface SeedsType {
   readonly max: number
 }
 
-export type ValueType = IntegerType | SizeType | TextType | ChoiceType<string> | SeedsType
+/** Keys that sign. What was given is never shown, in no message either. */
+export interface KeysType {
+  readonly kind: 'keys'
+}
+
+export type ValueType = IntegerType | SizeType | TextType | ChoiceType<string> | SeedsType | KeysType
 
 /** Member names travel in fields of 255 bytes; 253 is what DNS allows a host name. */
 export const MEMBER_NAME: TextType = {
@@ -88,6 +94,8 @@ export function parseValue(type: ValueType, source: string, text: string): unkno
       break
     case 'seeds':
       return parseSeeds(type, source, text)
+    case 'keys':
+      return parseKeys(type, source, text)
   }
   throw new ConfigError(`${source} is ${quote(text)}, but must be ${describe(type)}`)
 }
@@ -105,6 +113,8 @@ export function describe(type: ValueType): string {
       return `one of ${type.values.join(', ')}`
     case 'seeds':
       return `a comma-separated list of at most ${type.max} entries \`name=host:gossipPort\``
+    case 'keys':
+      return `a comma-separated list of at most ${MAX_KEYS} keys of ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES} bytes in base64`
   }
 }
 
@@ -147,6 +157,14 @@ function parseSeeds(type: SeedsType, source: string, text: string): readonly See
     names.add(name)
     return { name, address: `${host}:${port}` }
   })
+}
+
+function parseKeys(type: KeysType, source: string, text: string): SecretKeys {
+  try {
+    return SecretKeys.parse(text.split(',').map((part) => part.trim()))
+  } catch (error) {
+    throw new ConfigError(`${source} must be ${describe(type)}, but ${(error as Error).message}`)
+  }
 }
 
 /** What the operator gave, short enough for a log line and with nothing in it that could break one. */

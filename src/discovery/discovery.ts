@@ -2,13 +2,14 @@
  * Discovery: whom to ask at first, and what the platform knows about members.
  *
  * It informs and never decides: an empty or silent source removes nobody (design, "Kubernetes informs, gossip decides"). Sources: a static list
- * (static.ts) and the Kubernetes API (kubernetes.ts).
+ * (static.ts), a DNS name (dns.ts) and the Kubernetes API (kubernetes.ts).
  */
 import type { Address } from '../transport/transport.ts'
 
 /** One member that the source believes to exist or to be about to. */
 export interface Candidate {
-  readonly name: string
+  /** `null` where the source knows addresses only, and this is not the member itself. */
+  readonly name: string | null
   /** Where its gossip would be reached; `null` while it has no address. */
   readonly address: Address | null
   /** The pod's UID; empty where the source has none. */

@@ -48,6 +48,11 @@ export interface ListChange extends PictureChange {
   readonly believed: boolean
 }
 
+/** A candidate of this source always has a name. */
+interface Pod extends Candidate {
+  readonly name: string
+}
+
 const UNCHANGED: PictureChange = { changed: false, gone: [] }
 
 /** The parts of a pod that matter. Whatever the server sends may lack any of them. */
@@ -81,7 +86,7 @@ export class PodPicture {
   readonly #selfUid: string
   readonly #gossipPort: number
   /** By name: a namespace holds a name once. */
-  readonly #pods = new Map<string, Candidate>()
+  readonly #pods = new Map<string, Pod>()
   /** A list was believed. */
   #podsListed = false
   /** `null` until the StatefulSet has been seen. */
@@ -167,7 +172,7 @@ export class PodPicture {
   }
 
   /** `null` for a stranger, and for what cannot be read. */
-  #read(object: unknown): Candidate | null {
+  #read(object: unknown): Pod | null {
     const { metadata, status } = (object ?? {}) as PodObject
     const name = metadata?.name
     const uid = readUid(object)

@@ -12,6 +12,11 @@ export interface Timer {
 export interface Clock {
   /** Monotonic milliseconds with a fraction; the origin is arbitrary. Never steps back. */
   now(): number
+  /**
+   * `now()` as it was when it was first asked for in this callback of the event loop: cheap enough for every request, and as true as a time can be that
+   * is read before something is done.
+   */
+  turn(): number
   /** Milliseconds since 1970 on this machine's wall clock: may step. Only the hybrid logical clock and TTL arithmetic read it, once, at start. */
   wallMs(): number
   /** Calls `fn` once, at least `ms` later; never synchronously. Timers set for the same instant fire in the order they were set. */
@@ -25,8 +30,24 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The machine's clock. Timers do not hold the process: the listeners do. */
 export class SystemClock implements Clock {
+  #turn = 0
+  #fresh = false
+  // Microtasks run when a callback of the event loop is through.
+  readonly #expire = (): void => {
+    this.#fresh = false
+  }
+
   now(): number {
     return performance.now()
+  }
+
+  turn(): number {
+    if (!this.#fresh) {
+      this.#turn = performance.now()
+      this.#fresh = true
+      queueMicrotask(this.#expire)
+    }
+    return this.#turn
   }
 
   wallMs(): number {

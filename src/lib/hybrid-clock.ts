@@ -6,7 +6,7 @@
  * member whose clock runs wild cannot drag the others along. `nextAbove` still answers a stamp above a given one, without moving the clock.
  */
 import type { Clock } from './clock.ts'
-import { compareStamps, MAX_COUNTER, type Stamp } from './version.ts'
+import { MAX_COUNTER, type Stamp } from './version.ts'
 
 /** How far a foreign stamp may pull this clock ahead of its own physical time, in ms. */
 export const MAX_LEAD_MS = 500
@@ -26,7 +26,7 @@ export class HybridClock {
 
   /** Milliseconds since 1970 by this member's own reckoning: what expiry is compared with. */
   physicalMs(): number {
-    return Math.floor(this.#clock.now() + this.#offsetMs)
+    return Math.floor(this.#clock.turn() + this.#offsetMs)
   }
 
   /** The stamp last given or heard, or physical time if that is later: a lower bound of every stamp to come. */
@@ -37,6 +37,38 @@ export class HybridClock {
 
   /** A new stamp, above all that this clock gave. */
   next(): Stamp {
+    this.#advance()
+    return { ms: this.#ms, counter: this.#counter }
+  }
+
+  /** A new stamp above `floor` too. When `floor` is beyond what may be believed, the stamp follows it and the clock stays. */
+  nextAbove(floor: Stamp): Stamp {
+    this.observe(floor)
+    const { ms, counter } = this.next()
+    const stamp = { ms, counter }
+    raiseAbove(stamp, floor)
+    return stamp
+  }
+
+  /** Writes a new stamp into `target`, above `floor` and, if there is one, above `replaced` (see `nextAbove`). Allocates nothing. */
+  stamp(target: { ms: number; counter: number }, floor: Stamp, replaced: Stamp | null): void {
+    if (replaced !== null) this.observe(replaced)
+    this.#advance()
+    target.ms = this.#ms
+    target.counter = this.#counter
+    raiseAbove(target, floor)
+    if (replaced !== null) raiseAbove(target, replaced)
+  }
+
+  /** A stamp came from elsewhere: later ones of ours shall be above it, as far as it may be believed. */
+  observe(stamp: Stamp): void {
+    if (stamp.ms < this.#ms || (stamp.ms === this.#ms && stamp.counter <= this.#counter)) return
+    if (stamp.ms > this.physicalMs() + this.#maxLeadMs) return
+    this.#ms = stamp.ms
+    this.#counter = stamp.counter
+  }
+
+  #advance(): void {
     const physical = this.physicalMs()
     if (physical > this.#ms) {
       this.#ms = physical
@@ -47,22 +79,12 @@ export class HybridClock {
       this.#ms++
       this.#counter = 0
     }
-    return { ms: this.#ms, counter: this.#counter }
   }
+}
 
-  /** A new stamp above `floor` too. When `floor` is beyond what may be believed, the stamp follows it and the clock stays. */
-  nextAbove(floor: Stamp): Stamp {
-    this.observe(floor)
-    const stamp = this.next()
-    if (compareStamps(stamp, floor) > 0) return stamp
-    return floor.counter < MAX_COUNTER ? { ms: floor.ms, counter: floor.counter + 1 } : { ms: floor.ms + 1, counter: 0 }
-  }
-
-  /** A stamp came from elsewhere: later ones of ours shall be above it, as far as it may be believed. */
-  observe(stamp: Stamp): void {
-    if (compareStamps(stamp, { ms: this.#ms, counter: this.#counter }) <= 0) return
-    if (stamp.ms > this.physicalMs() + this.#maxLeadMs) return
-    this.#ms = stamp.ms
-    this.#counter = stamp.counter
-  }
+function raiseAbove(stamp: { ms: number; counter: number }, floor: Stamp): void {
+  if (stamp.ms > floor.ms || (stamp.ms === floor.ms && stamp.counter > floor.counter)) return
+  const full = floor.counter >= MAX_COUNTER
+  stamp.ms = full ? floor.ms + 1 : floor.ms
+  stamp.counter = full ? 0 : floor.counter + 1
 }

@@ -9,28 +9,40 @@ export const SLOT_COUNT = 16_384
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-const CRC_TABLE = crcTable()
+/**
+ * Four bytes at a time ("slicing by four"): `T0` steps the sum over one byte, `T1` to `T3` over one byte that one to three others follow.
+ */
+const T0 = firstTable()
+const T1 = nextTable(T0)
+const T2 = nextTable(T1)
+const T3 = nextTable(T2)
 
 /** The slot of the key in `bytes[start, end)`. Allocates nothing. */
 export function slotOf(bytes: Bytes, start: number = 0, end: number = bytes.length): number {
-  let from = start
-  let to = end
   for (let i = start; i < end; i++) {
     if (bytes[i] !== OPEN_BRACE) continue
     let close = i + 1
     while (close < end && bytes[close] !== CLOSE_BRACE) close++
-    if (close < end && close > i + 1) {
-      from = i + 1
-      to = close
-    }
-    break
+    return close < end && close > i + 1 ? crc16(bytes, i + 1, close) : crc16(bytes, start, end)
   }
+  return crc16(bytes, start, end)
+}
+
+function crc16(bytes: Bytes, start: number, end: number): number {
   let crc = 0
-  for (let i = from; i < to; i++) crc = ((crc << 8) & 0xffff) ^ (CRC_TABLE[(crc >> 8) ^ (bytes[i] as number)] as number)
+  let i = start
+  for (; i + 4 <= end; i += 4) {
+    crc =
+      (T3[(crc >> 8) ^ (bytes[i] as number)] as number) ^
+      (T2[(crc & 0xff) ^ (bytes[i + 1] as number)] as number) ^
+      (T1[bytes[i + 2] as number] as number) ^
+      (T0[bytes[i + 3] as number] as number)
+  }
+  for (; i < end; i++) crc = ((crc << 8) & 0xffff) ^ (T0[(crc >> 8) ^ (bytes[i] as number)] as number)
   return crc & (SLOT_COUNT - 1)
 }
 
-function crcTable(): Uint16Array {
+function firstTable(): Uint16Array {
   const table = new Uint16Array(256)
   for (let i = 0; i < 256; i++) {
     let crc = i << 8
@@ -38,4 +50,8 @@ function crcTable(): Uint16Array {
     table[i] = crc & 0xffff
   }
   return table
+}
+
+function nextTable(before: Uint16Array): Uint16Array {
+  return before.map((crc) => ((crc << 8) & 0xffff) ^ (T0[crc >> 8] as number))
 }

@@ -15,7 +15,7 @@ import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
 import { PROTOCOL_MAX, PROTOCOL_MIN } from '../lib/protocol.ts'
 import type { Address } from '../transport/transport.ts'
 import type { Life, MemberRecord } from './record.ts'
-import { decodeRecord, encodeRecord, readName, readOrdinal } from './record-codec.ts'
+import { decodeRecord, encodeRecord, readName, readOrdinal, readText } from './record-codec.ts'
 
 export interface ProtocolRange {
   readonly min: number
@@ -47,6 +47,8 @@ export interface Ack {
   readonly type: 'ack'
   readonly sequence: number
   readonly from: Life
+  /** It lives, but the thread that serves its data has not run for a second or more. */
+  readonly hung: boolean
 }
 
 export interface Nack {
@@ -74,6 +76,8 @@ export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly o
 export const MAX_MESSAGES = 255
 export const MAX_PUSH_PULL_MEMBERS = 4096
 const MAX_EXCHANGE_BYTES = 4 * 1024 * 1024
+/** Left free in an exchange for whoever seals it (sealed-exchanges.ts). */
+const MAX_SEAL_BYTES = 32
 
 const MAGIC = 0x4a44
 const CLUSTER_BYTES = 8
@@ -86,6 +90,8 @@ const TYPE_ACK = 3
 const TYPE_NACK = 4
 const TYPE_MEMBER = 5
 const TYPE_PUSH_PULL = 6
+
+const FLAG_HUNG = 1
 
 export class Codec {
   readonly #cluster: Buffer
@@ -135,7 +141,7 @@ export class Codec {
     let count = 0
     for (const record of message.records) {
       const encoded = encodeRecord(record)
-      if (count === MAX_PUSH_PULL_MEMBERS || writer.length + 2 + encoded.length > MAX_EXCHANGE_BYTES) break
+      if (count === MAX_PUSH_PULL_MEMBERS || writer.length + 2 + encoded.length > MAX_EXCHANGE_BYTES - MAX_SEAL_BYTES) break
       writer.u16(encoded.length).raw(encoded)
       count++
     }
@@ -199,6 +205,7 @@ export function encodeMessage(message: GossipMessage): Buffer {
       type = TYPE_ACK
       writer.u32(message.sequence)
       life(writer, message.from)
+      writer.u8(message.hung ? FLAG_HUNG : 0)
       break
     case 'nack':
       type = TYPE_NACK
@@ -224,11 +231,17 @@ function decodeBody(type: number, body: Buffer): GossipMessage | null {
         type: 'ping-request',
         sequence: reader.u32(),
         target: readLife(reader),
-        address: reader.text(),
+        address: readText(reader),
         nackAfterMs: reader.u16(),
       }
     case TYPE_ACK:
-      return { type: 'ack', sequence: reader.u32(), from: readLife(reader) }
+      // Earlier versions end here.
+      return {
+        type: 'ack',
+        sequence: reader.u32(),
+        from: readLife(reader),
+        hung: reader.remaining > 0 && (reader.u8() & FLAG_HUNG) !== 0,
+      }
     case TYPE_NACK:
       return { type: 'nack', sequence: reader.u32() }
     case TYPE_MEMBER: {

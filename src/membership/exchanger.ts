@@ -13,6 +13,10 @@ export interface ExchangerPort {
   self(): MemberRecord
   others(): readonly MemberRecord[]
   merge(state: PushPull): void
+  /** Whether this member neither hears nor says anything at present. */
+  isSilent(): boolean
+  /** What is told with an ack: the thread that serves the data does not run. */
+  isHung(): boolean
   refused(reason: string, from: Address): void
   /** Runs `fn` as a turn of this member, or not at all once it is closed. */
   turn(fn: () => void): void
@@ -33,6 +37,7 @@ export class Exchanger {
 
   listen(): void {
     this.#transport.onExchange((message, from, respond) => {
+      if (this.#port.isSilent()) return
       this.#port.turn(() => {
         const asked = this.#decode(message, from)
         if (asked?.type === 'push-pull') {
@@ -54,17 +59,17 @@ export class Exchanger {
   }
 
   /** `answered` is called if this very life of the target answers in time. */
-  ping(target: MemberRecord, timeoutMs: number, answered: () => void): void {
+  ping(target: MemberRecord, timeoutMs: number, answered: (hung: boolean) => void): void {
     const ping: ExchangeMessage = { type: 'ping', sequence: 0, target, source: this.#port.self() }
     this.#exchange(target.address, ping, timeoutMs, (answer) => {
-      if (answer?.type === 'ack' && isSameLife(answer.from, target)) answered()
+      if (answer?.type === 'ack' && isSameLife(answer.from, target)) answered(answer.hung)
       else if (answer?.type === 'push-pull') this.#port.merge(answer)
     })
   }
 
   #answerTo(target: Life, sequence: number): ExchangeMessage {
     const self = this.#port.self()
-    return isSameLife(target, self) ? { type: 'ack', sequence, from: self } : this.#state([])
+    return isSameLife(target, self) ? { type: 'ack', sequence, from: self, hung: this.#port.isHung() } : this.#state([])
   }
 
   #state(others: readonly MemberRecord[]): PushPull {

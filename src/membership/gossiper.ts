@@ -55,10 +55,19 @@ export class Gossiper {
     this.#news.put(record.name, encodeMessage({ type: 'member', record }))
   }
 
-  /** One packet: what has to be said, in this order, and as much news as fits behind it. */
+  /**
+   * One packet: what has to be said, in this order, and as much news as fits behind it. Of messages that do not fit one packet together, which
+   * only the largest records do, each gets its own.
+   */
   send(to: Address, ...messages: readonly GossipMessage[]): void {
     const said = messages.map(encodeMessage)
-    const used = said.reduce((sum, message) => sum + message.length, PACKET_HEAD_BYTES)
+    const used = totalBytes(said)
+    const [first, ...others] = messages
+    if (used > this.#packets.maxPacketBytes && first !== undefined && others.length > 0) {
+      this.send(to, first)
+      this.send(to, ...others)
+      return
+    }
     const limit = retransmitLimit(this.#options.retransmitMultiplier, this.#list.live().length + 1)
     const news = this.#news.take(this.#packets.maxPacketBytes - used, MAX_MESSAGES - said.length, limit)
     this.#packetsSentTotal++
@@ -87,4 +96,8 @@ export class Gossiper {
       this.promptly()
     })
   }
+}
+
+function totalBytes(messages: readonly Buffer[]): number {
+  return messages.reduce((sum, message) => sum + message.length, PACKET_HEAD_BYTES)
 }

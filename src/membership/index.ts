@@ -1,5 +1,12 @@
-/** The door of membership: the interface the product uses, and SWIM behind it. */
+/** The door of membership: the interface the product uses, SWIM behind it, and what lets SWIM run in a thread of its own. */
+export { Heartbeat, HeartbeatWatch } from './heartbeat.ts'
+export { KeyRing } from './key-ring.ts'
 export type { Member, MemberMeta, MemberState, Membership, MembershipEvents, MembershipStats } from './membership.ts'
+export { MembershipHost } from './membership-host.ts'
 export type { SwimOptions } from './options.ts'
 export type { OwnIdentity } from './own-record.ts'
+export { RemoteMembership } from './remote-membership.ts'
+export { SealedExchanges } from './sealed-exchanges.ts'
+export { SealedPackets } from './sealed-packets.ts'
 export { Swim, type SwimParts } from './swim.ts'
+export type { FromHost, ThreadPort, ToHost } from './thread-messages.ts'

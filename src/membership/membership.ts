@@ -63,6 +63,10 @@ export interface MembershipStats {
   readonly packetsSentTotal: number
   readonly packetsReceivedTotal: number
   readonly packetsRefusedTotal: number
+  /** Packets and exchanges without a code of a key of ours; 0 where there are no keys. */
+  readonly packetsForgedTotal: number
+  /** Probes answered by a member whose data path hung. */
+  readonly hungAnswersTotal: number
   /** Lifeguard's local health, 0 (well) to 7. */
   readonly localHealth: number
 }

@@ -27,6 +27,10 @@ export interface SwimOptions {
   readonly tableVersionIntervalMs: number
   /** Between two gossip rounds out of turn. */
   readonly promptGossipIntervalMs: number
+  /** When the thread that serves the data has not run for so long, acks say so. */
+  readonly hungMs: number
+  /** And after so long this member falls silent, so that the others take over what it holds. Above any pause of the garbage collector. */
+  readonly hungSilentMs: number
   /** Between two probes of one name that were asked for by `hintUnreachable`. */
   readonly hintIntervalMs: number
 }
@@ -47,5 +51,7 @@ export const DEFAULT_SWIM_OPTIONS: SwimOptions = {
   pauseMs: 1_000,
   tableVersionIntervalMs: 50,
   promptGossipIntervalMs: 20,
+  hungMs: 1_000,
+  hungSilentMs: 5_000,
   hintIntervalMs: 200,
 }

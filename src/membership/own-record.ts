@@ -24,8 +24,11 @@ export class OwnRecord {
   /** What the meta shall be; ahead of the record while a table version waits. */
   #wanted: MemberMeta
   #publishedMs = Number.NEGATIVE_INFINITY
+  readonly #changed: () => void
 
-  constructor(identity: OwnIdentity, mark: number) {
+  /** `changed` is called after each change of the record. */
+  constructor(identity: OwnIdentity, mark: number, changed: () => void) {
+    this.#changed = changed
     const metaBytes = encodeMeta(identity.meta)
     this.#wanted = identity.meta
     this.#record = { ...identity, incarnation: 0, state: 'alive', mark, accuser: '', fact: false, metaBytes, extra: NO_BYTES }
@@ -70,5 +73,6 @@ export class OwnRecord {
 
   #become(change: Partial<MemberRecord>): void {
     this.#record = { ...this.#record, ...change }
+    this.#changed()
   }
 }

@@ -19,7 +19,7 @@ export interface ProberPort {
   later(ms: number, fn: () => void): Timer
   sendPing(to: Address, sequence: number, target: Life): void
   sendPingRequest(relay: MemberRecord, sequence: number, target: MemberRecord, nackAfterMs: number): void
-  sendAck(to: Address, sequence: number, from: Life): void
+  sendAck(to: Address, sequence: number, from: Life, hung: boolean): void
   sendNack(to: Address, sequence: number): void
   pingByExchange(target: MemberRecord, timeoutMs: number, answered: () => void): void
   chooseRelays(target: MemberRecord, count: number): readonly MemberRecord[]
@@ -97,18 +97,20 @@ export class Prober {
     else probe.timers.push(this.#port.later(timeoutMs, () => this.#probeIndirectly(sequence, intervalMs - timeoutMs)))
   }
 
-  acked(sequence: number, from: Life): void {
+  /** True for the answer to a probe of this member's own. `hung` is passed on to whoever asked through this member. */
+  acked(sequence: number, from: Life, hung: boolean): boolean {
     const probe = this.#probes.get(sequence)
     if (probe !== undefined) {
-      if (!isSameLife(from, probe.target)) return
+      if (!isSameLife(from, probe.target)) return false
       if (probe.relays === 0) this.#noteRoundTrip(this.#clock.now() - probe.sentMs)
       this.#succeed(sequence)
-      return
+      return true
     }
     const relayed = this.#relayed.get(sequence)
-    if (relayed === undefined || !isSameLife(from, relayed.request.target)) return
+    if (relayed === undefined || !isSameLife(from, relayed.request.target)) return false
     this.#endRelayed(sequence)
-    this.#port.sendAck(relayed.requester, relayed.request.sequence, from)
+    this.#port.sendAck(relayed.requester, relayed.request.sequence, from, hung)
+    return false
   }
 
   nacked(sequence: number): void {

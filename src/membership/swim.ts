@@ -10,6 +10,10 @@
  * ends the earlier one without any detector; a fact from outside ends a life without appeal. A member that hears of a later life of its own
  * name becomes a yet later one while it has not joined, and gives up afterwards.
  *
+ * It may run in a thread of its own, beside the one that serves the data, so that no pause there makes it miss a ping. Then it answers for a
+ * data path that it does not share, and is told when that one hangs: acks say so, and when it lasts this member falls silent, as a stopped
+ * process would, so that others take over what nobody serves here.
+ *
  * Time, chance and the network are arguments; everything happens in a turn of a timer, a packet or an exchange, each of which first notices
  * whether this process stood still. It leaves to others: who is a candidate (discovery), what a change of the view means (placement,
  * replication).
@@ -22,6 +26,7 @@ import { Awareness } from './awareness.ts'
 import { Codec, type GossipMessage, type Ping, type PushPull } from './codec.ts'
 import { Exchanger, type ExchangerPort } from './exchanger.ts'
 import { Gossiper } from './gossiper.ts'
+import { HungPeers } from './hung-peers.ts'
 import { MemberList } from './member-list.ts'
 import type { Member, MemberMeta, MemberState, Membership, MembershipEvents, MembershipStats } from './membership.ts'
 import { DEFAULT_SWIM_OPTIONS, type SwimOptions } from './options.ts'
@@ -43,6 +48,10 @@ export interface SwimParts {
   readonly clusterId: string
   readonly options?: Partial<SwimOptions>
   readonly events: MembershipEvents
+  /** This member's own record changed, or it joined; in a turn of its own input, or inside `updateMeta`. */
+  readonly ownChanged?: () => void
+  /** What the transports dropped because nobody with a key had signed it. */
+  readonly forgedTotal?: () => number
   readonly logger: Logger
 }
 
@@ -61,6 +70,8 @@ export class Swim implements Membership {
   readonly #exchanger: Exchanger
   readonly #options: SwimOptions
   readonly #log: Logger
+  readonly #ownChanged: () => void
+  readonly #forgedTotal: () => number
   readonly #codec: Codec
   readonly #own: OwnRecord
   readonly #list: MemberList
@@ -68,6 +79,7 @@ export class Swim implements Membership {
   readonly #view: View
   readonly #awareness = new Awareness()
   readonly #reputation: Reputation
+  readonly #hungPeers: HungPeers
   readonly #prober: Prober
   readonly #seeds: Seeds
   readonly #timers = new Set<Timer>()
@@ -79,6 +91,9 @@ export class Swim implements Membership {
   #publishDue = false
   /** To be called when the farewell is over. */
   readonly #left: (() => void)[] = []
+  /** How long the data path has been hanging, in ms. */
+  #hungMs = 0
+  #silent = false
   #packetsReceivedTotal = 0
   #packetsRefusedTotal = 0
 
@@ -96,13 +111,16 @@ export class Swim implements Membership {
     this.#packets = parts.packets
     this.#options = { ...DEFAULT_SWIM_OPTIONS, ...parts.options }
     this.#log = parts.logger
+    this.#ownChanged = parts.ownChanged ?? (() => {})
+    this.#forgedTotal = parts.forgedTotal ?? (() => 0)
     this.#codec = new Codec(parts.clusterId)
     this.#exchanger = new Exchanger(parts.exchanges, this.#codec, this.#options.exchangeTimeoutMs, this.#exchangerPort())
-    this.#own = new OwnRecord(self, randomBelow(random, 2 ** 32))
+    this.#own = new OwnRecord(self, randomBelow(random, 2 ** 32), this.#ownChanged)
     this.#list = new MemberList(random)
     this.#gossiper = new Gossiper(clock, parts.packets, this.#codec, this.#options, this.#list, (ms, fn) => this.#later(ms, fn))
     this.#view = new View(clock, this.#options, this.#list, this.#gossiper, parts.events, parts.logger)
     this.#reputation = new Reputation(this.#own, this.#gossiper, this.#awareness, parts.events, parts.logger)
+    this.#hungPeers = new HungPeers(this.#list, parts.logger)
     this.#prober = new Prober(clock, randomBelow(random, 2 ** 32), this.#options, this.#awareness, this.#proberPort())
     this.#seeds = new Seeds(random, this.#options.announceIntervalMs)
   }
@@ -176,6 +194,29 @@ export class Swim implements Membership {
     this.#awareness.observeLag(lagMs)
   }
 
+  /**
+   * Tells for how long the thread that serves the data has not run: 0 when it does. After a while acks say so; after longer this member neither
+   * says nor hears anything, until it is told 0 again. To be told at least ten times a second while it hangs.
+   */
+  reportHang(hungMs: number): void {
+    this.#hungMs = hungMs
+    const silent = hungMs >= this.#options.hungSilentMs
+    if (silent === this.#silent) return
+    if (silent) {
+      this.#log.error({ hungMs: Math.round(hungMs) }, 'the data path hangs: falling silent, so that others take over')
+      this.#prober.reset()
+      this.#silent = true
+      return
+    }
+    this.#silent = false
+    this.#log.warn({}, 'the data path runs again: speaking again')
+    this.#turn(() => {
+      this.#stoodStill(0)
+      // Whether this member was held dead meanwhile it has to know before anything else.
+      this.#pushPullWith(this.#list.sampleLive(1)[0])
+    })
+  }
+
   declareGone(name: string, uid: string): void {
     if (uid === '' || this.#phase === 'closed') return
     const self = this.#own.record
@@ -229,6 +270,8 @@ export class Swim implements Membership {
       packetsSentTotal: this.#gossiper.packetsSentTotal,
       packetsReceivedTotal: this.#packetsReceivedTotal,
       packetsRefusedTotal: this.#packetsRefusedTotal,
+      packetsForgedTotal: this.#forgedTotal(),
+      hungAnswersTotal: this.#hungPeers.answersTotal,
       localHealth: this.#awareness.score,
     }
   }
@@ -253,11 +296,15 @@ export class Swim implements Membership {
     this.#lastTurnMs = nowMs
     if (gapMs > this.#options.pauseMs) {
       this.#log.warn({ gapMs: Math.round(gapMs) }, 'this process stood still')
-      this.#prober.reset()
-      this.#view.grantTime()
-      this.#awareness.observeLag(gapMs)
+      this.#stoodStill(gapMs)
     }
     fn()
+  }
+
+  #stoodStill(gapMs: number): void {
+    this.#prober.reset()
+    this.#view.grantTime()
+    this.#awareness.observeLag(gapMs)
   }
 
   #later(ms: number, fn: () => void): Timer {
@@ -282,6 +329,7 @@ export class Swim implements Membership {
   }
 
   #gossipTurn(): void {
+    if (this.#silent) return
     const convicted = this.#view.convict(this.#own.record.name)
     // Once and directly: if it lives after all, it is the one that has to know.
     for (const dead of convicted) this.#sendRecord(dead.address, dead)
@@ -308,6 +356,7 @@ export class Swim implements Membership {
   // Packets.
 
   #receivePacket(packet: Buffer, from: Address): void {
+    if (this.#silent) return
     this.#packetsReceivedTotal++
     const decoded = this.#codec.decodePacket(packet)
     if (!decoded.ok) {
@@ -325,7 +374,7 @@ export class Swim implements Membership {
           this.#prober.relay(from, message)
           break
         case 'ack':
-          this.#prober.acked(message.sequence, message.from)
+          if (this.#prober.acked(message.sequence, message.from, message.hung)) this.#hungPeers.note(message.from.name, message.hung)
           break
         case 'nack':
           this.#prober.nacked(message.sequence)
@@ -350,7 +399,7 @@ export class Swim implements Membership {
   // Probes.
 
   #probeNext(): void {
-    if (this.#phase !== 'running') return
+    if (this.#phase !== 'running' || this.#silent) return
     const target = this.#list.nextToProbe()
     if (target !== undefined) this.#prober.probe(target, false)
   }
@@ -361,7 +410,7 @@ export class Swim implements Membership {
       this.#sendRecord(from, this.#own.record)
       return
     }
-    const ack: GossipMessage = { type: 'ack', sequence, from: this.#own.record }
+    const ack: GossipMessage = { type: 'ack', sequence, from: this.#own.record, hung: this.#isHung }
     // A prober that we do not hold alive has to know, so that it can refute, or give up where a later life of it is known.
     const held = this.#list.get(source.name)
     const tells = held !== undefined && (held.state !== 'alive' || held.generation > source.generation)
@@ -383,12 +432,20 @@ export class Swim implements Membership {
         const bounded = Math.min(nackAfterMs, MAX_NACK_AFTER_MS)
         this.#gossiper.send(relay.address, { type: 'ping-request', sequence, target, address: target.address, nackAfterMs: bounded })
       },
-      sendAck: (to, sequence, from) => this.#gossiper.send(to, { type: 'ack', sequence, from }),
+      sendAck: (to, sequence, from, hung) => this.#gossiper.send(to, { type: 'ack', sequence, from, hung }),
       sendNack: (to, sequence) => this.#gossiper.send(to, { type: 'nack', sequence }),
-      pingByExchange: (target, timeoutMs, answered) => this.#exchanger.ping(target, timeoutMs, answered),
+      pingByExchange: (target, timeoutMs, answered) =>
+        this.#exchanger.ping(target, timeoutMs, (hung) => {
+          this.#hungPeers.note(target.name, hung)
+          answered()
+        }),
       chooseRelays: (target, count) => this.#list.sampleLive(count, target.name),
       probeFailed: (target) => this.#accuse(target),
     }
+  }
+
+  get #isHung(): boolean {
+    return this.#hungMs >= this.#options.hungMs
   }
 
   #accuse(target: MemberRecord): void {
@@ -402,6 +459,8 @@ export class Swim implements Membership {
 
   #exchangerPort(): ExchangerPort {
     return {
+      isSilent: () => this.#silent,
+      isHung: () => this.#isHung,
       self: () => this.#own.record,
       others: () => this.#list.all(),
       merge: (state) => this.#merge(state),
@@ -418,6 +477,7 @@ export class Swim implements Membership {
     }
     if (this.#joined || source.name === this.#own.record.name) return
     this.#joined = true
+    this.#ownChanged()
     this.#log.info({ through: source.name, members: this.#view.size }, 'joined the cluster')
   }
 
@@ -446,6 +506,6 @@ export class Swim implements Membership {
   }
 
   #pushPullWith(peer: MemberRecord | undefined): void {
-    if (peer !== undefined && this.#phase === 'running') this.#exchanger.pushPull(peer.address, () => {})
+    if (peer !== undefined && this.#phase === 'running' && !this.#silent) this.#exchanger.pushPull(peer.address, () => {})
   }
 }

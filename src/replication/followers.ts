@@ -77,7 +77,8 @@ export class Followers {
 
   /** Streams a change of a slot that this member is primary of. */
   append(entry: Entry, slot: number): void {
-    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.write((frames) => frames.entry(entry))
+    const followers = this.#bySlot[slot] as readonly Outgoing[]
+    for (let i = 0; i < followers.length; i++) (followers[i] as Outgoing).writeEntry(entry)
   }
 
   appendDrop(entry: Entry, slot: number): void {

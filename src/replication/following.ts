@@ -99,7 +99,7 @@ export class Following {
   /** An entry of another member's stream or snapshot. */
   apply(entry: Entry, slot: number): void {
     this.#context.hybrid.observe(entry)
-    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs())
+    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot)
     this.#context.table.received(slot)
     const role = this.#context.table.role(slot)
     if (role === PRIMARY || role === PARKED) {

@@ -29,12 +29,14 @@ export const KIND_TERMS = 8
 export interface TableMessage {
   readonly version: number
   readonly primaryVersion: number
+  /** Everything up to it was flushed. */
+  readonly floor: Stamp
   readonly complete: SlotSet
   readonly primaries: ReadonlyMap<Term, SlotSet>
 }
 
 export function encodeTable(table: TableMessage): Buffer {
-  const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion)
+  const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion).u48(table.floor.ms).u16(table.floor.counter)
   table.complete.encode(writer)
   encodeTerms(writer, table.primaries)
   return writer.toBuffer()
@@ -44,7 +46,8 @@ export function decodeTable(body: Buffer): TableMessage {
   const reader = new ByteReader(body)
   const version = reader.u48()
   const primaryVersion = reader.u48()
-  return { version, primaryVersion, complete: SlotSet.decode(reader), primaries: decodeTerms(reader) }
+  const floor = { ms: reader.u48(), counter: reader.u16() }
+  return { version, primaryVersion, floor, complete: SlotSet.decode(reader), primaries: decodeTerms(reader) }
 }
 
 export function encodeTerms(writer: ByteWriter, terms: ReadonlyMap<Term, SlotSet>): ByteWriter {

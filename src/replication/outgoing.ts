@@ -7,6 +7,7 @@
  */
 import { ByteReader } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
@@ -140,6 +141,14 @@ export class Outgoing {
   write(put: (frames: FrameWriter) => void): void {
     if (this.#closed) return
     put(this.#frames)
+    if (this.#frames.bytes >= FLUSH_BYTES) this.flush()
+    else this.#flushSoon()
+  }
+
+  /** Adds a write to this turn's message: `write`, without a closure for each. */
+  writeEntry(entry: Entry): void {
+    if (this.#closed) return
+    this.#frames.entry(entry)
     if (this.#frames.bytes >= FLUSH_BYTES) this.flush()
     else this.#flushSoon()
   }

@@ -1,8 +1,10 @@
 /**
  * Publication: who is primary of what, and whose copies are complete. A member pushes its table to the others when it changes, gossip carries the
- * number of its version, and whoever hears of a newer one than it holds fetches it.
+ * number of its version, and whoever hears of a newer one than it holds fetches it. The floor of the last flush travels with it, so that a member which
+ * the flush did not reach hears of it when it is back.
  */
 import { SlotSet } from '../lib/slot-set.ts'
+import type { Stamp } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { decodeTable, encodeTable, KIND_TABLE, KIND_TABLE_GET } from './messages.ts'
@@ -24,6 +26,8 @@ export interface PeerTable {
 export interface PublicationEvents {
   /** A peer says that it holds a slot under a term. Called for every slot of a table that came. */
   holds(slot: number, term: Term): void
+  /** A peer says that everything up to this stamp is gone. */
+  floor(floor: Stamp): void
   /** A table has been read: routes may have changed. */
   heard(): void
   /** This member's table has a new version. */
@@ -100,9 +104,10 @@ export class Publication {
   }
 
   #encoded(): Buffer {
-    const { table } = this.#context
+    const { store, table } = this.#context
     return encodeTable({
       version: this.#version,
+      floor: store.floor,
       primaryVersion: table.primaryVersion,
       complete: table.completeSet(),
       primaries: table.primariesByTerm(),
@@ -110,8 +115,9 @@ export class Publication {
   }
 
   #read(from: PeerIdentity, body: Buffer): void {
-    const { version, primaryVersion, primaries } = decodeTable(body)
+    const { version, primaryVersion, floor, primaries } = decodeTable(body)
     if (this.#has(from, version)) return
+    this.#events.floor(floor)
     const primary = new SlotSet()
     for (const [term, slots] of primaries) {
       primary.addAll(slots)

@@ -12,7 +12,7 @@ import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
-import { ZERO_STAMP } from '../lib/version.ts'
+import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term, View } from '../placement/index.ts'
 import { encodeBulkAck, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
@@ -58,6 +58,8 @@ export interface ReplicationOptions {
   readonly isGone: (name: string, generation: number) => boolean
   readonly mayClaim: () => boolean
   readonly unaccounted: () => readonly string[]
+  /** Tells once of each time when another thread found this one standing still. */
+  readonly hung: () => boolean
   /** Routes may have changed: waiting requests look again. Called in a turn of its own, once for many changes. */
   readonly routesChanged: () => void
   /** This member's table has a new version: gossip tells it. */
@@ -154,10 +156,11 @@ export class Replication {
     })
     this.#publication = new Publication(this.#context, {
       holds: (slot, term) => this.#heardHolder(slot, term),
+      floor: (floor) => this.raiseFloor(floor),
       heard: () => this.#routesSoon(),
       published: options.tablePublished,
     })
-    this.#fence = new Fence(this.#context, this.#claims, () => this.#routesSoon())
+    this.#fence = new Fence(this.#context, this.#claims, options.hung, () => this.#routesSoon())
     calls.handle(KIND_TERMS, (_from, body) => this.adoptTerms(decodeTerms(new ByteReader(body))))
     calls.handle(KIND_SURPLUS, (_from, body, respond) => respond?.(this.#mayBeDropped(decodeSlots(body))))
   }
@@ -200,9 +203,18 @@ export class Replication {
    * Applies an entry of a slot that this member executes and streams it to the followers. The caller gave the version.
    */
   write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
-    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs())
+    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot)
     if (outcome === 'applied') this.#followers.append(entry, slot)
     return outcome
+  }
+
+  /** Everything up to this stamp is gone, and stays so: here now, on the others when they hear of it. A stamp that is no higher changes nothing. */
+  raiseFloor(floor: Stamp): void {
+    const { hybrid, store } = this.#context
+    if (compareStamps(floor, store.floor) <= 0) return
+    hybrid.observe(floor)
+    store.raiseFloor(floor, hybrid.physicalMs())
+    this.#publication.changed(true)
   }
 
   /** Whether anybody could confirm a write of the slot. */

@@ -43,6 +43,9 @@ export class Evictor {
   #victim = 0
   #takesCold = false
   #nowMs = 0
+  /** The samples, and their marks. */
+  readonly #drawn = new Uint32Array(SAMPLES)
+  readonly #marks = new Uint32Array(SAMPLES)
   /** How much of a reason there was to evict the last victims, averaged. */
   #usualReason: number | null = null
   evictedTotal = 0
@@ -200,30 +203,30 @@ export class Evictor {
   #chooseFromAll(): number {
     const { entries, tombstones, records, forward } = this.#catalogue
     if (entries === tombstones.size) return 0
+    const drawn = this.#drawn
     let best = 0
-    let most = Number.NEGATIVE_INFINITY
-    let blanks = 0
-    for (let samples = 0; samples < SAMPLES && blanks < MAX_BLANKS; ) {
-      const address = this.#pick()
-      if (address === this.#pinned || records.isTombstone(address)) {
-        blanks++
-        continue
-      }
-      samples++
-      const reason = records.isExpired(address, this.#nowMs) ? Number.POSITIVE_INFINITY : this.#reasonFor(address)
-      if (reason <= most) continue
-      best = address
-      most = reason
-    }
-    if (best === 0) {
-      forward.visitAll(NO_BYTES, (address) => {
-        if (address === this.#pinned || records.isTombstone(address)) return true
+    for (let blanks = 0; best === 0 && blanks < MAX_BLANKS; blanks += SAMPLES) {
+      // All are drawn before any is looked at, and looked at before any is judged: so the processor need not wait for one to fetch the next.
+      forward.draw(this.#random, drawn)
+      for (let i = 0; i < SAMPLES; i++) this.#marks[i] = records.markOf(drawn[i] as number)
+      let most = Number.NEGATIVE_INFINITY
+      for (let i = 0; i < SAMPLES; i++) {
+        const address = drawn[i] as number
+        if (address === this.#pinned || records.isTombstone(address)) continue
+        const expired = records.isExpired(address, this.#nowMs)
+        const reason = expired ? Number.POSITIVE_INFINITY : this.#reasonFor(address)
+        if (reason <= most) continue
         best = address
-        return false
-      })
-    } else if (most !== Number.POSITIVE_INFINITY) {
-      this.#learn(most)
+        most = reason
+      }
+      if (best !== 0 && most !== Number.POSITIVE_INFINITY) this.#learn(most)
     }
+    if (best !== 0) return best
+    forward.visitAll(NO_BYTES, (address) => {
+      if (address === this.#pinned || records.isTombstone(address)) return true
+      best = address
+      return false
+    })
     return best
   }
 

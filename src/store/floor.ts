@@ -33,6 +33,11 @@ export class Floor {
     return this.#stamp
   }
 
+  /** The greatest stamp noted; `ZERO_STAMP` when nothing is. */
+  get newest(): Stamp {
+    return this.#greatestMs < 0 ? ZERO_STAMP : { ms: this.#greatestMs, counter: this.#greatestCounter }
+  }
+
   /** Whether a stamp is at or below the floor. */
   covers(ms: number, counter: number): boolean {
     return ms < this.#ms || (ms === this.#ms && counter <= this.#counter)

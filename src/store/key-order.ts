@@ -25,6 +25,8 @@ import { UNIT_BYTES } from './segments.ts'
 const SMALL_LEAF = 80
 /** Two leaves join if together they leave room to grow, or they would soon be split again. */
 const JOINED_LEAVES = 192
+/** How many `draw` draws at most. */
+const MAX_DRAWN = 8
 
 export class KeyOrder {
   readonly #arena: Arena
@@ -32,6 +34,9 @@ export class KeyOrder {
   readonly #reading: KeyReading
   readonly #directory: LeafDirectory
   readonly #leaves: Leaves
+  readonly #drawnLeaves = new Uint32Array(MAX_DRAWN)
+  readonly #drawnPlaces = new Uint8Array(MAX_DRAWN)
+  readonly #picked = new Uint32Array(1)
   #entries = 0
 
   constructor(arena: Arena, records: Records, reversed: boolean) {
@@ -190,13 +195,24 @@ export class KeyOrder {
 
   /** An entry by chance, all alike. There must be one. */
   pick(random: Random): number {
+    this.draw(random, this.#picked)
+    return this.#picked[0] as number
+  }
+
+  /** As many entries by chance as there is room for in `into`, eight at the most, all alike; one may come twice. There must be one. */
+  draw(random: Random, into: Uint32Array): void {
     const { leaves, counts } = this.#directory
-    for (;;) {
+    const size = into.length
+    for (let i = 0; i < size; ) {
       const at = this.#directory.pick(random)
       const count = counts[at] as number
       const place = randomBelow(random, leaves === 1 ? count : LEAF_REFERENCES)
-      if (place < count) return this.#leaves.reference(at, place)
+      if (place >= count) continue
+      this.#drawnLeaves[i] = at
+      this.#drawnPlaces[i++] = place
     }
+    // Only now, so that the reads need not wait for one another.
+    for (let i = 0; i < size; i++) into[i] = this.#leaves.reference(this.#drawnLeaves[i] as number, this.#drawnPlaces[i] as number)
   }
 
   clear(): void {

@@ -20,6 +20,7 @@ export const LEAF_UNITS = (FIRST + LEAF_REFERENCES) / 2
 /** Words of an entry that are there even in the shortest, counting the unit behind it: one is behind each, the last of a segment being nobody's. */
 const HEAD_WORD = 4
 const KEY_WORD = 9
+const LINE_WORDS = 16
 /** So few entries are as soon compared as fetched. */
 const FEW = 4
 
@@ -66,6 +67,7 @@ export class Leaves {
     const words = this.#wordsAt(at)
     const first = this.#firstWordAt(at)
     const last = first + (counts[at] as number) - 1
+    this.#fetched[0] = touched(words, first, last)
     const place = placeOf(words, first, address)
     if (place - first < (sorted[at] as number)) sorted[at] = (sorted[at] as number) - 1
     for (let to = place; to < last; to++) words[to] = words[to + 1] as number
@@ -173,6 +175,13 @@ export class Leaves {
 /** Whether a leaf belongs to the order of keys read backwards, by its block's second word. */
 export function isReversedLeaf(word: number): boolean {
   return word === REVERSED
+}
+
+/** Reads a word of each of the cache's lines: see `fetch`. */
+function touched(words: Uint32Array, first: number, last: number): number {
+  let sum = 0
+  for (let at = first; at <= last; at += LINE_WORDS) sum = (sum + (words[at] as number)) | 0
+  return sum
 }
 
 /** The word at which an address stands that must be there. */

@@ -85,6 +85,10 @@ export class SlabStore implements Store {
     return this.#floor.stamp
   }
 
+  get newest(): Stamp {
+    return this.#floor.newest
+  }
+
   get(key: Buffer, start: number, end: number, nowMs: number, into: Entry, slot: number = slotOf(key, start, end)): boolean {
     const { tables, records } = this.#catalogue
     const address = tables.find(slot, this.#catalogue.hashOf(key, start, end), key, start, end)

@@ -149,6 +149,9 @@ export interface Store {
   /** No entry whose stamp is at or below this one is held or will be taken. `ZERO_STAMP` until it is raised. */
   readonly floor: Stamp
 
+  /** No entry that is held has a greater stamp; `ZERO_STAMP` when nothing is held. O(1). */
+  readonly newest: Stamp
+
   /**
    * Raises the floor and removes, silently, all that is at or below it. A stamp that is not above the floor is ignored. O(1) when nothing held is
    * above it; else O(entries), of which those in slots without anything above it cost least.

@@ -9,6 +9,7 @@ import { HybridClock } from '../../src/lib/hybrid-clock.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
+import type { Stamp } from '../../src/lib/version.ts'
 import { compareTerms, type Term } from '../../src/placement/index.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/store/index.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
@@ -83,6 +84,11 @@ export class FakeMember implements Authority, CacheCalls {
     readonly timeoutMs: number
     readonly done: (confirmed: boolean) => void
   }[] = []
+
+  raiseFloor(floor: Stamp): void {
+    this.hybrid.observe(floor)
+    this.store.raiseFloor(floor, this.hybrid.physicalMs())
+  }
 
   confirmable(slot: number): boolean {
     return (this.followers.get(slot) ?? 0) > 0

@@ -41,8 +41,12 @@ test('with nothing given, all have their defaults', () => {
     gossipPort: 7946,
     peerPort: 7947,
     adminPort: 9090,
+    gossipKeys: null,
+    gossipKeysFile: null,
+    gossipVerify: 'on',
     seeds: [],
     discovery: 'none',
+    dnsName: null,
     kubernetesNamespace: null,
     kubernetesSelector: null,
     kubernetesStatefulSet: null,
@@ -75,6 +79,34 @@ test('a flag wins over a variable, a variable over the default, and an empty var
 
 test('variables of others under our prefix are left alone', () => {
   assert.is(refusal([], { JACKDAW_SERVICE_HOST: '10.1.2.3', JACKDAW_PORT: 'tcp://10.1.2.3:80', PATH: '/bin' }), 'taken')
+})
+
+test('keys of the gossip are read, and no message or text shows what was given', () => {
+  const key = Buffer.alloc(32, 1).toString('base64')
+  const env = { JACKDAW_GOSSIP_KEYS: ` ${key} , ${Buffer.alloc(16, 2).toString('base64')}` }
+  const options = read([], env)
+  assert.equal(options.gossipKeys?.bytes(), [Buffer.alloc(32, 1), Buffer.alloc(16, 2)])
+  assert.not.ok(JSON.stringify(options).includes(key))
+  const message = refusal([], { JACKDAW_GOSSIP_KEYS: 'hunter2,c2VjcmV0' })
+  assert.is(
+    message,
+    'JACKDAW_GOSSIP_KEYS must be a comma-separated list of at most 8 keys of 16 to 64 bytes in base64, but key 1 is not base64',
+  )
+})
+
+test('keys are given in one way, and not verifying needs keys', () => {
+  const keys = ['--gossip-keys', Buffer.alloc(16).toString('base64')]
+  assert.is(refusal([...keys, '--gossip-keys-file', '/keys']), 'gossipKeys and gossipKeysFile are both given: give one of them')
+  assert.match(refusal(['--gossip-verify', 'off']), /^gossipVerify is "off", but there are neither/)
+  assert.is(refusal([...keys, '--gossip-verify', 'off']), 'taken')
+  assert.is(refusal(['--gossip-keys-file', '/keys', '--gossip-verify', 'off']), 'taken')
+})
+
+test('discovery by DNS has a name, and no other has', () => {
+  assert.is(refusal(['--discovery', 'dns']), 'discovery is "dns", but dnsName is not given')
+  assert.is(refusal(['--dns-name', 'jackdaw']), 'discovery is "none", but dnsName is given: it is for discovery "dns"')
+  assert.is(refusal(['--discovery', 'dns', '--dns-name', '_gossip._udp.jackdaw-peers.default.svc.cluster.local']), 'taken')
+  assert.match(refusal(['--discovery', 'dns', '--dns-name', 'jack daw']), /^--dns-name is "jack daw", but must be a DNS name/)
 })
 
 test('sizes are read in bytes or with a unit', () => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ByteWriter } from '../../src/lib/bytes.ts'
+import { ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
 import {
   Codec,
   type ExchangeMessage,
@@ -12,6 +12,7 @@ import {
   MAX_PUSH_PULL_MEMBERS,
   PACKET_HEAD_BYTES,
 } from '../../src/membership/codec.ts'
+import { CODE_BYTES } from '../../src/membership/key-ring.ts'
 import { MAX_META_BYTES, type MemberState } from '../../src/membership/membership.ts'
 import { MAX_ORDINAL } from '../../src/membership/record.ts'
 import { decodeRecord, encodeMeta, encodeRecord } from '../../src/membership/record-codec.ts'
@@ -26,7 +27,7 @@ const other = { name: 'b-0', generation: 5 }
 const MESSAGES: readonly GossipMessage[] = [
   { type: 'ping', sequence: 2 ** 32 - 1, target: life, source: other },
   { type: 'ping-request', sequence: 1, target: life, address: '[::1]:7946', nackAfterMs: 240 },
-  { type: 'ack', sequence: 0, from: life },
+  { type: 'ack', sequence: 0, from: life, hung: false },
   { type: 'nack', sequence: 77 },
   { type: 'member', record: record() },
   { type: 'member', record: record({ state: 'suspect', accuser: 'b-0' }) },
@@ -35,7 +36,7 @@ const MESSAGES: readonly GossipMessage[] = [
 ]
 const EXCHANGES: readonly ExchangeMessage[] = [
   { type: 'ping', sequence: 0, target: life, source: other },
-  { type: 'ack', sequence: 9, from: life },
+  { type: 'ack', sequence: 9, from: life, hung: true },
   { type: 'push-pull', source: life, records: [] },
   { type: 'push-pull', source: life, records: [record(), record({ name: 'b-0', state: 'dead' })] },
 ]
@@ -79,6 +80,52 @@ test('garbage, behind a head or without one, is refused or read, and never throw
   )
 })
 
+test('a record of any bytes is read or malformed, and what is read can be passed on', () => {
+  const bytes = encodeRecord(record({ state: 'suspect', accuser: 'b-0', extra: Buffer.from('further') }))
+  const check = (garbled: Buffer): void => {
+    let read: ReturnType<typeof decodeRecord>
+    try {
+      read = decodeRecord(garbled)
+    } catch (error) {
+      assert.instance(error, MalformedError)
+      return
+    }
+    if (read !== null) assert.ok(encodeMessage({ type: 'member', record: read }).length <= 1400 - PACKET_HEAD_BYTES - CODE_BYTES)
+  }
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 1400 }), (any) => check(Buffer.from(any))),
+    { numRuns: 2_000 },
+  )
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }), (changes) => {
+      const garbled = Buffer.from(bytes)
+      for (const [at, value] of changes) garbled[at] = value
+      check(garbled)
+    }),
+    { numRuns: 5_000 },
+  )
+})
+
+test('an address that is no UTF-8, and so would be longer when it is passed on, is malformed', () => {
+  const bytes = encodeRecord(record({ address: 'x'.repeat(255) }))
+  const at = bytes.indexOf('x'.repeat(255))
+  bytes.fill(0xff, at, at + 255)
+  assert.throws(
+    () => decodeRecord(bytes),
+    (error: unknown) => error instanceof MalformedError,
+  )
+})
+
+test('an ack of an earlier version, which says nothing of its data path, is read', () => {
+  const encoded = encodeMessage({ type: 'ack', sequence: 4, from: life, hung: true })
+  const shorter = Buffer.from(encoded.subarray(0, -1))
+  shorter.writeUInt16BE(shorter.length - 3, 1)
+  assert.equal(codec.decodePacket(codec.encodePacket([shorter])), {
+    ok: true,
+    value: [{ type: 'ack', sequence: 4, from: life, hung: false }],
+  })
+})
+
 test('any record comes out as it went in, and fits a packet alone', () => {
   const text = (max: number): fc.Arbitrary<string> => fc.string({ maxLength: max })
   fc.assert(
@@ -104,7 +151,7 @@ test('any record comes out as it went in, and fits a packet alone', () => {
           extra: Buffer.from(extra),
         })
         assert.equal(decodeRecord(encodeRecord(sent)), sent)
-        assert.ok(codec.encodePacket([encodeMessage({ type: 'member', record: sent })]).length <= 1400)
+        assert.ok(codec.encodePacket([encodeMessage({ type: 'member', record: sent })]).length <= 1400 - CODE_BYTES)
       },
     ),
     { numRuns: 200 },

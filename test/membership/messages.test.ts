@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { MemberRecord } from '../../src/membership/record.ts'
+import { encodeMeta } from '../../src/membership/record-codec.ts'
 import { type Bird, Flock } from './flock.ts'
 import { Puppet } from './puppet.ts'
 import { record } from './samples.ts'
@@ -35,7 +36,7 @@ test('a ping that means this life is acked', () => {
   const { flock, bird, puppet } = scene()
   puppet.say(bird, { type: 'ping', sequence: 42, target: own(bird), source: puppet.record })
   flock.clock.advance(10)
-  assert.equal(puppet.heard('ack'), [{ type: 'ack', sequence: 42, from: { name: 'a-0', generation: own(bird).generation } }])
+  assert.equal(puppet.heard('ack'), [{ type: 'ack', sequence: 42, from: { name: 'a-0', generation: own(bird).generation }, hung: false }])
 })
 
 test('a ping that means another life or name is answered with who is there, and no ack', () => {
@@ -232,7 +233,7 @@ for (const nacks of [true, false]) {
     puppet.tell(bird, relay.record)
     relay.onMessages = (messages) => {
       for (const message of messages) {
-        if (message.type === 'ping') relay.say(bird, { type: 'ack', sequence: message.sequence, from: relay.record })
+        if (message.type === 'ping') relay.say(bird, { type: 'ack', sequence: message.sequence, from: relay.record, hung: false })
         if (message.type === 'ping-request' && nacks) relay.say(bird, { type: 'nack', sequence: message.sequence })
       }
     }
@@ -260,7 +261,7 @@ test('a relay passes the ack on, or sends a nack when none comes in time', () =>
     flock.clock.advance(70)
     assert.is(puppet.heard('nack').length, 0)
     flock.clock.advance(30)
-    assert.equal(puppet.heard('ack'), answers ? [{ type: 'ack', sequence: 99, from: { name: 't-0', generation: 500 } }] : [])
+    assert.equal(puppet.heard('ack'), answers ? [{ type: 'ack', sequence: 99, from: { name: 't-0', generation: 500 }, hung: false }] : [])
     assert.equal(puppet.heard('nack'), answers ? [] : [{ type: 'nack', sequence: 99 }])
   }
 })
@@ -321,6 +322,84 @@ test('a refutation is no change for the product, a new address is', () => {
   assert.is(bird.told.length, told)
   puppet.tell(bird, { ...puppet.record, incarnation: 6, address: 'p-9:7946' })
   assert.is(bird.told.length, told + 1)
+})
+
+test('while the data path hangs acks say so, on packets and exchanges, and after 5 s nothing is said or heard', () => {
+  const { flock, bird, puppet } = scene()
+  const ping = { type: 'ping', sequence: 42, target: own(bird), source: puppet.record } as const
+  const ack = { type: 'ack', sequence: 42, from: { name: 'a-0', generation: own(bird).generation } } as const
+  const asked = (): { packets: unknown; exchange: unknown } => {
+    puppet.packets.length = 0
+    puppet.say(bird, ping)
+    const exchange = puppet.exchange(bird, ping)
+    return { packets: puppet.heard('ack'), exchange }
+  }
+  for (const [hungMs, hung] of [
+    [0, false],
+    [999, false],
+    [1_000, true],
+    [4_999, true],
+  ] as const) {
+    bird.swim.reportHang(hungMs)
+    assert.equal(asked(), { packets: [{ ...ack, hung }], exchange: { ...ack, hung } }, `${hungMs} ms`)
+  }
+  bird.swim.reportHang(5_000)
+  assert.equal(asked(), { packets: [], exchange: null })
+  puppet.tell(bird, { ...puppet.record, state: 'left', incarnation: 9 })
+  assert.is(bird.swim.member('p-0')?.state, 'alive')
+  puppet.packets.length = 0
+  flock.clock.advance(5_000)
+  assert.equal(puppet.packets, [])
+  assert.is(bird.swim.member('p-0')?.state, 'alive', 'whom it did not listen to it does not suspect')
+  bird.swim.reportHang(0)
+  assert.equal(asked(), { packets: [{ ...ack, hung: false }], exchange: { ...ack, hung: false } })
+})
+
+test('one that falls silent forgets its suspicions no sooner than it may hear a refutation', () => {
+  const { flock, bird, puppet } = scene()
+  puppet.tell(bird, { ...puppet.record, state: 'suspect', accuser: 'x-0' })
+  puppet.exchanges.length = 0
+  bird.swim.reportHang(5_000)
+  flock.clock.advance(40_000)
+  assert.is(bird.swim.member('p-0')?.state, 'suspect')
+  assert.equal(puppet.exchanges, [])
+  bird.swim.reportHang(0)
+  flock.clock.advance(1_000)
+  assert.is(bird.swim.member('p-0')?.state, 'suspect')
+  assert.ok(
+    puppet.exchanges.some(({ type }) => type === 'push-pull'),
+    'and asks at once what was said meanwhile',
+  )
+})
+
+test('a relay passes on that the data path of the target hangs', () => {
+  const { flock, bird, puppet } = scene()
+  const target = new Puppet(flock, 't-0')
+  target.onMessages = (messages) => {
+    for (const message of messages)
+      if (message.type === 'ping') target.say(bird, { type: 'ack', sequence: message.sequence, from: target.record, hung: true })
+  }
+  puppet.say(bird, { type: 'ping-request', sequence: 99, target: target.record, address: 't-0:7946', nackAfterMs: 100 })
+  flock.clock.advance(20)
+  assert.equal(puppet.heard('ack'), [{ type: 'ack', sequence: 99, from: { name: 't-0', generation: 500 }, hung: true }])
+  assert.is(bird.swim.stats().hungAnswersTotal, 0, 'it was not the relay that asked')
+})
+
+test('the largest records, which do not fit one packet with a ping, get one of their own', () => {
+  const flock = new Flock(1)
+  const bird = flock.hatch('a'.repeat(128), { seeds: [] })
+  const puppet = new Puppet(flock, 'p'.repeat(128))
+  flock.clock.advance(1)
+  const metaBytes = Buffer.concat([encodeMeta(puppet.record.meta), Buffer.alloc(300)])
+  const large = { ...puppet.record, metaBytes, extra: Buffer.alloc(256), accuser: 'x'.repeat(128) }
+  puppet.pushPull(bird, [large])
+  puppet.tell(bird, { ...large, state: 'suspect' })
+  puppet.packets.length = 0
+  flock.clock.advance(1_000)
+  const withPing = puppet.packets.findIndex((messages) => messages.some(({ type }) => type === 'ping'))
+  assert.ok(withPing > 0)
+  const before = puppet.packets[withPing - 1]?.[0]
+  assert.ok(before?.type === 'member' && before.record.name === large.name && before.record.state === 'suspect')
 })
 
 test.run()

@@ -61,7 +61,8 @@ export class Puppet {
   /** Answers every ping from now on, as `as`. */
   ackPings(to: Bird, as: MemberRecord = this.record): void {
     this.onMessages = (messages) => {
-      for (const message of messages) if (message.type === 'ping') this.say(to, { type: 'ack', sequence: message.sequence, from: as })
+      for (const message of messages)
+        if (message.type === 'ping') this.say(to, { type: 'ack', sequence: message.sequence, from: as, hung: false })
     }
   }
 

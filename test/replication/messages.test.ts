@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { ByteReader, ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
+import { ZERO_STAMP } from '../../src/lib/version.ts'
 import type { Term } from '../../src/placement/index.ts'
 import {
   COPY_COMPLETE,
@@ -60,6 +61,7 @@ test('a table comes back as it was published', () => {
   const tables = fc.record({
     version: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
     primaryVersion: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+    floor: fc.record({ ms: fc.integer({ min: 0, max: 2 ** 48 - 1 }), counter: fc.integer({ min: 0, max: 0xffff }) }),
     complete: slotSets,
     primaries: fc.array(fc.tuple(terms, slotSets), { maxLength: 5 }).map((groups) => new Map(groups)),
   })
@@ -68,6 +70,7 @@ test('a table comes back as it was published', () => {
       const back = decodeTable(encodeTable(table))
       assert.is(back.version, table.version)
       assert.is(back.primaryVersion, table.primaryVersion)
+      assert.equal(back.floor, { ...table.floor })
       assert.ok(back.complete.equals(table.complete))
       assert.equal(plain(back.primaries), plain(table.primaries))
     }),
@@ -76,7 +79,7 @@ test('a table comes back as it was published', () => {
 
 test('a table of all slots under one term each fits, and comes back', () => {
   const primaries = new Map(Array.from({ length: SLOT_COUNT }, (_, slot) => [term('me', slot), SlotSet.of([slot])]))
-  const back = decodeTable(encodeTable({ version: 1, primaryVersion: 2, complete: SlotSet.all(), primaries }))
+  const back = decodeTable(encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: SlotSet.all(), primaries }))
   assert.is(back.primaries.size, SLOT_COUNT)
   assert.is(back.complete.size, SLOT_COUNT)
   assert.equal(plain(back.primaries), plain(primaries))
@@ -134,7 +137,13 @@ test('all slots of one kind are one group', () => {
 
 test('what is appended by a later version is ignored', () => {
   const more = Buffer.from('from tomorrow')
-  const table = { version: 1, primaryVersion: 2, complete: SlotSet.of([3]), primaries: new Map([[term('a', 1), SlotSet.of([3])]]) }
+  const table = {
+    version: 1,
+    primaryVersion: 2,
+    floor: ZERO_STAMP,
+    complete: SlotSet.of([3]),
+    primaries: new Map([[term('a', 1), SlotSet.of([3])]]),
+  }
   assert.is(decodeTable(Buffer.concat([encodeTable(table), more])).primaries.size, 1)
   assert.is(decodeSlots(Buffer.concat([encodeSlots(SlotSet.of([4, 5])), more])).size, 2)
   const holding: Holding = { term: null, copy: COPY_NONE, position: { ms: 0, counter: 0 } }
@@ -145,7 +154,10 @@ test('what is truncated at any byte is malformed', () => {
   const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 } }
   const slots = SlotSet.of([1, 2, 3])
   const cases: readonly (readonly [Buffer, (body: Buffer) => unknown])[] = [
-    [encodeTable({ version: 1, primaryVersion: 2, complete: slots, primaries: new Map([[term('a', 1), slots]]) }), decodeTable],
+    [
+      encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: slots, primaries: new Map([[term('a', 1), slots]]) }),
+      decodeTable,
+    ],
     [encodeSlots(slots), decodeSlots],
     [encodeHoldings(slots, () => holding), decodeHoldings],
   ]

@@ -6,6 +6,7 @@ import type { CacheError } from '../../src/lib/errors.ts'
 import { type Logger, SILENT } from '../../src/lib/logger.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
+import { Swim } from '../../src/membership/index.ts'
 import { Node, type NodeOptions } from '../../src/node.ts'
 import { FakeClock, HostClock } from './fake-clock.ts'
 import { MemoryNetwork, type NetworkOptions } from './memory-network.ts'
@@ -73,6 +74,8 @@ export class Cluster {
     clock.wallOffsetMs = wallOffsetMs
     this.#wallOffsetsMs.set(name, wallOffsetMs)
     const machine = this.network.host(host, clock)
+    const random = new SeededRandom(this.#options.seed * 1000 + number)
+    const logger = this.#options.verbose === true ? this.#printing(name) : SILENT
     const node = new Node(
       {
         name,
@@ -91,10 +94,20 @@ export class Cluster {
       },
       {
         clock,
-        random: new SeededRandom(this.#options.seed * 1000 + number),
-        logger: this.#options.verbose === true ? this.#printing(name) : SILENT,
-        packets: machine.packets(GOSSIP_PORT),
-        exchanges: machine.exchanges(GOSSIP_PORT),
+        random,
+        logger,
+        membership: (self, events) =>
+          new Swim({
+            clock,
+            random,
+            logger,
+            packets: machine.packets(GOSSIP_PORT),
+            exchanges: machine.exchanges(GOSSIP_PORT),
+            clusterId: 'simulated',
+            self,
+            events,
+          }),
+        hung: () => false,
         streams: machine.streams(PEER_PORT),
         discovery: this.platform.discovery(clock),
         superseded: () => {

@@ -25,6 +25,10 @@ export class FakeClock implements Clock {
     return this.#now
   }
 
+  turn(): number {
+    return this.now()
+  }
+
   wallMs(): number {
     return EPOCH_MS + Math.floor(this.#now)
   }
@@ -117,6 +121,10 @@ export class HostClock implements Clock {
 
   now(): number {
     return this.#base.now()
+  }
+
+  turn(): number {
+    return this.now()
   }
 
   wallMs(): number {

@@ -38,6 +38,10 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       term: () => null,
       adoptTerms: () => {},
       write: (entry) => store.apply(entry, hybrid.physicalMs()),
+      raiseFloor: (floor) => {
+        hybrid.observe(floor)
+        store.raiseFloor(floor, hybrid.physicalMs())
+      },
       confirmable: () => false,
       confirm: (_slot, _all, _timeoutMs, done) => done(false),
       countConfirmed: (_slots, _wanted, _timeoutMs, done) => done(0),

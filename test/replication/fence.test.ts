@@ -1,0 +1,103 @@
+/** The fence: what raises it, by the own clock and by the word of another thread, and that one pause raises it once. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { SILENT } from '../../src/lib/logger.ts'
+import { SlotSet } from '../../src/lib/slot-set.ts'
+import type { Claims } from '../../src/replication/claims.ts'
+import type { Context } from '../../src/replication/context.ts'
+import { Fence } from '../../src/replication/fence.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { term } from './fakes.ts'
+
+const test = suite('fence')
+
+const TICK_MS = 50
+const FENCE_MS = 500
+
+interface Scene {
+  readonly clock: FakeClock
+  readonly fence: Fence
+  /** The other thread found this one standing still so often. */
+  hangs: number
+  queries: number
+  answer: () => void
+  tickFor(ms: number): void
+}
+
+/** A member that is primary of one slot. */
+function scene(): Scene {
+  const clock = new FakeClock()
+  const held = new SlotSet()
+  held.add(7)
+  const table = { primariesByTerm: () => new Map([[term('a', 1), held]]), adopt: () => {} }
+  const context = { clock, logger: SILENT, table } as unknown as Context
+  const made: Scene = {
+    clock,
+    fence: new Fence(
+      context,
+      {
+        query: (_slots, _timeoutMs, done) => {
+          made.queries++
+          made.answer = () => done([])
+        },
+      } as Claims,
+      () => {
+        if (made.hangs === 0) return false
+        made.hangs = 0
+        return true
+      },
+      () => {},
+    ),
+    hangs: 0,
+    queries: 0,
+    answer: () => {},
+    tickFor: (ms) => {
+      for (let passed = 0; passed < ms; passed += TICK_MS) {
+        clock.advance(TICK_MS)
+        made.fence.tick(clock.now())
+      }
+    },
+  }
+  return made
+}
+
+test('it is down while the event loop turns', () => {
+  const s = scene()
+  s.tickFor(5_000)
+  assert.is(s.fence.up, false)
+  assert.is(s.queries, 0)
+})
+
+test('a pause of a second raises it before the first tick, until the others have answered', () => {
+  const s = scene()
+  s.tickFor(200)
+  s.clock.advance(1_000)
+  assert.is(s.fence.up, true)
+  assert.is(s.queries, 1)
+  s.answer()
+  assert.is(s.fence.up, false)
+})
+
+test('the word of another thread raises it too, where the own clock shows nothing, and for half a second at most', () => {
+  const s = scene()
+  s.tickFor(200)
+  s.hangs = 1
+  assert.is(s.fence.up, true)
+  s.tickFor(FENCE_MS)
+  assert.is(s.fence.up, false)
+  assert.is(s.queries, 1)
+})
+
+test('a pause that both have seen raises it once', () => {
+  const s = scene()
+  s.tickFor(200)
+  s.clock.advance(3_000)
+  s.hangs = 1
+  assert.is(s.fence.up, true)
+  s.answer()
+  assert.is(s.fence.up, false)
+  s.tickFor(2_000)
+  assert.is(s.queries, 1)
+})
+
+test.run()
