@@ -2,6 +2,7 @@
  * What the cache asks of its neighbours, declared where it is used: who serves a slot, how a write travels, how to call a peer.
  */
 import type { Entry } from '../lib/entry.ts'
+import type { Place } from '../lib/place.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
 import type { Stamp } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
@@ -17,7 +18,8 @@ export interface Authority {
   route(slot: number): 'here' | string | null
   term(slot: number): Term | null
   adoptTerms(terms: ReadonlyMap<Term, SlotSet>): void
-  write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full'
+  /** `place`: of a look at this key, since when the store has not changed. */
+  write(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
   /** Everything up to this stamp is gone, and stays so. */
   raiseFloor(floor: Stamp): void
   /** Whether any follower could confirm a write of the slot. */

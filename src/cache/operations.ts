@@ -8,6 +8,7 @@ import { NO_BYTES } from '../lib/bytes.ts'
 import { Entry, NEVER, VALUE_JSON, VALUE_STRING, type ValueKind } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
+import { Place } from '../lib/place.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority } from './authority.ts'
@@ -97,6 +98,7 @@ export class Operations {
   #live = false
   #known = false
   #nowMs = 0
+  readonly #place = new Place()
 
   constructor(store: Store, authority: Authority, hybrid: HybridClock, name: () => string, maxValueBytes: number) {
     this.#store = store
@@ -121,7 +123,7 @@ export class Operations {
   run(operation: Operation, slot: number): Outcome {
     if (operation.code === OPERATION_GET) return this.#read(operation, slot)
     this.#result.clear()
-    this.#look(operation.key, operation.keyStart, operation.keyEnd)
+    this.#look(operation.key, operation.keyStart, operation.keyEnd, slot)
     switch (operation.code) {
       case OPERATION_SET:
         return this.#set(operation, slot)
@@ -148,10 +150,10 @@ export class Operations {
     }
   }
 
-  #look(key: Buffer, start: number, end: number): void {
+  #look(key: Buffer, start: number, end: number, slot: number): void {
     const found = this.#found
     this.#nowMs = this.#hybrid.physicalMs()
-    this.#known = this.#store.peek(key, start, end, found)
+    this.#known = this.#store.peek(key, start, end, found, slot, this.#place)
     this.#live = this.#known && !found.tombstone && !found.isExpired(this.#nowMs)
     const result = this.#result
     result.existed = this.#live
@@ -163,7 +165,7 @@ export class Operations {
     const { flags, key, keyStart, keyEnd } = operation
     if ((flags & (HEAD | UNTOUCHED)) === 0) return this.get(key, keyStart, keyEnd, slot)
     const result = this.#result.clear()
-    this.#look(key, keyStart, keyEnd)
+    this.#look(key, keyStart, keyEnd, slot)
     const found = this.#found
     if (!this.#live) return result
     if ((flags & UNTOUCHED) === 0) this.#store.get(key, keyStart, keyEnd, this.#nowMs, found)
@@ -257,7 +259,7 @@ export class Operations {
       return this.#result
     }
     // Storing may have evicted the source.
-    this.#look(key, keyStart, keyEnd)
+    this.#look(key, keyStart, keyEnd, slot)
     const outcome = this.#bury(operation, slot, null)
     this.#result.existed = true
     this.#result.written = true
@@ -343,7 +345,7 @@ export class Operations {
     entry.kind = VALUE_STRING
     entry.expiresAtMs = NEVER
     entry.setKey(operation.key, operation.keyStart, operation.keyEnd).setValue(NO_BYTES)
-    if (!this.#put(entry, this.#found, slot)) return this.#fail('OUT_OF_MEMORY')
+    if (!this.#put(entry, this.#found, slot, this.#place)) return this.#fail('OUT_OF_MEMORY')
     result.written = true
     result.entry = old
     return result.versionOf(entry)
@@ -356,7 +358,7 @@ export class Operations {
     entry.kind = kind
     entry.expiresAtMs = expiresAtMs
     entry.setKey(operation.key, operation.keyStart, operation.keyEnd)
-    if (!this.#put(entry, this.#known ? this.#found : null, slot)) return this.#fail('OUT_OF_MEMORY')
+    if (!this.#put(entry, this.#known ? this.#found : null, slot, this.#place)) return this.#fail('OUT_OF_MEMORY')
     const result = this.#result
     result.written = true
     result.entry = answer
@@ -365,10 +367,10 @@ export class Operations {
   }
 
   /** Gives the entry its version and stores it; false if there is no room. */
-  #put(entry: Entry, replaced: Entry | null, slot: number): boolean {
+  #put(entry: Entry, replaced: Entry | null, slot: number, place?: Place): boolean {
     this.#hybrid.stamp(entry, this.#store.floor, replaced)
     entry.writer = this.#name()
-    return this.#authority.write(entry, slot) !== 'full'
+    return this.#authority.write(entry, slot, place) !== 'full'
   }
 
   #unwritten(entry: Entry | null): Outcome {

@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Place } from '../lib/place.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
@@ -202,8 +203,8 @@ export class Replication {
   /**
    * Applies an entry of a slot that this member executes and streams it to the followers. The caller gave the version.
    */
-  write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
-    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot)
+  write(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full' {
+    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot, place)
     if (outcome === 'applied') this.#followers.append(entry, slot)
     return outcome
   }

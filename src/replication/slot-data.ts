@@ -2,10 +2,11 @@
  * What replication needs of the store, declared where it is used; `Store` satisfies it.
  */
 import type { Entry } from '../lib/entry.ts'
+import type { Place } from '../lib/place.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 
 export interface SlotData {
-  apply(entry: Entry, nowMs: number, slot?: number): 'applied' | 'same' | 'stale' | 'full'
+  apply(entry: Entry, nowMs: number, slot?: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
   drop(key: Buffer, start: number, end: number, version: Version): boolean
   scanSlot(slot: number, token: { readonly token: unknown } | null, visit: (entry: Entry) => boolean): { readonly token: unknown } | null
   slotEntries(slot: number): number

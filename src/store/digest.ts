@@ -120,14 +120,13 @@ export class SlotDigests {
     this.#low[slot] = (this.#low[slot] as number) - low
   }
 
-  /** `subtract` of one live version of a key and `add` of another, for little more than one of them. */
+  /** `subtract` of one live version of a key and `add` of another by the same writer, for little more than one of them. */
   replace(slot: number, key: Bytes, start: number, end: number, from: Version, to: Version): void {
     const hash = this.#hash
     hash.takeKey(key, start, end, from.writer.length)
     const old = hash.takeVersion(from, false)
     let high = (this.#high[slot] as number) - old.high
     let low = (this.#low[slot] as number) - old.low
-    if (to.writer.length !== from.writer.length) hash.takeKey(key, start, end, to.writer.length)
     const next = hash.takeVersion(to, false)
     high += next.high
     low += next.low

@@ -14,6 +14,7 @@
  */
 import assert from 'node:assert/strict'
 import { Entry } from '../lib/entry.ts'
+import type { Place } from '../lib/place.ts'
 import type { Random } from '../lib/random.ts'
 import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
 import type { Stamp, Version } from '../lib/version.ts'
@@ -65,6 +66,8 @@ export class SlabStore implements Store {
   readonly #floor: Floor
   /** A copy of what is to be applied, where that lies in the arena. */
   readonly #copied = new Entry()
+  /** Of what a `Place` tells. */
+  #revision = 0
 
   /** The chance keys the hash and draws the samples. */
   constructor(options: StoreOptions, random: Random) {
@@ -98,24 +101,32 @@ export class SlabStore implements Store {
     return true
   }
 
-  peek(key: Buffer, start: number, end: number, into: Entry): boolean {
-    const address = this.#find(key, start, end)
+  peek(key: Buffer, start: number, end: number, into: Entry, slot: number = slotOf(key, start, end), place?: Place): boolean {
+    const hash = this.#catalogue.hashOf(key, start, end)
+    const address = this.#catalogue.tables.find(slot, hash, key, start, end)
+    if (place !== undefined) {
+      place.hash = hash
+      place.address = address
+      place.revision = this.#revision
+    }
     if (address === 0) return false
     this.#catalogue.records.show(address, into)
     return true
   }
 
-  apply(entry: Entry, nowMs: number, slot: number = slotOf(entry.key, entry.keyStart, entry.keyEnd)): ApplyOutcome {
+  apply(entry: Entry, nowMs: number, slot: number = slotOf(entry.key, entry.keyStart, entry.keyEnd), place?: Place): ApplyOutcome {
     const { tables, records, writers } = this.#catalogue
     if (this.#floor.covers(entry.ms, entry.counter)) return 'stale'
-    const hash = this.#catalogue.hashOf(entry.key, entry.keyStart, entry.keyEnd)
-    const old = tables.find(slot, hash, entry.key, entry.keyStart, entry.keyEnd)
+    const known = place !== undefined && place.revision === this.#revision
+    const hash = known ? place.hash : this.#catalogue.hashOf(entry.key, entry.keyStart, entry.keyEnd)
+    const old = known ? place.address : tables.find(slot, hash, entry.key, entry.keyStart, entry.keyEnd)
     if (old !== 0) {
       const order = records.compareVersion(old, entry.ms, entry.counter, entry.writer)
       if (order === 0) return 'same'
       if (order > 0) return 'stale'
     }
     if (entry.keyEnd - entry.keyStart > MAX_KEY_BYTES || entry.valueEnd - entry.valueStart > MAX_VALUE_BYTES) return 'full'
+    this.#revision++
     const source = this.#outside(entry)
     const mark = old === 0 ? this.#eviction.first(nowMs) : this.#eviction.used(records.markOf(old), nowMs)
     if (old !== 0 && this.#catalogue.rewrite(old, source, slot, records.unitsFor(source))) {
@@ -141,6 +152,7 @@ export class SlabStore implements Store {
   drop(key: Buffer, start: number, end: number, version: Version): boolean {
     const address = this.#find(key, start, end)
     if (address === 0 || this.#catalogue.records.compareVersion(address, version.ms, version.counter, version.writer) !== 0) return false
+    this.#revision++
     this.#remove(address)
     this.#clearIfEmpty()
     return true
@@ -188,6 +200,7 @@ export class SlabStore implements Store {
   }
 
   dropSlot(slot: number): void {
+    this.#revision++
     const leaving: number[] = []
     this.#catalogue.tables.visit(slot, 0, (_hash, address) => leaving.push(address) > 0)
     for (const address of leaving) this.#remove(address)
@@ -195,18 +208,21 @@ export class SlabStore implements Store {
   }
 
   sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number {
+    this.#revision++
     const gone = this.#sweeper.sweep(nowMs, maxSteps, mayDrop)
     this.#clearIfEmpty()
     return gone
   }
 
   clear(): void {
+    this.#revision++
     this.#catalogue.clear()
     this.#floor.forget()
   }
 
   raiseFloor(stamp: Stamp, nowMs: number): void {
     if (!this.#floor.raise(stamp)) return
+    this.#revision++
     if (this.#floor.coversAll) {
       this.clear()
       return

@@ -10,6 +10,7 @@
  */
 import type { Bytes } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
+import type { Place } from '../lib/place.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 
 /** Why an entry left without a newer version in its place. */
@@ -89,14 +90,14 @@ export interface Store {
    */
   get(key: Buffer, start: number, end: number, nowMs: number, into: Entry, slot?: number): boolean
 
-  /** Whatever is held for a key, tombstones and expired entries too; counts as no use. O(1). */
-  peek(key: Buffer, start: number, end: number, into: Entry): boolean
+  /** Whatever is held for a key, tombstones and expired entries too; counts as no use. `place` keeps what was found out for `apply`. O(1). */
+  peek(key: Buffer, start: number, end: number, into: Entry, slot?: number, place?: Place): boolean
 
   /**
    * Last writer wins: stores the entry unless the key has one of the same or a larger version, or its stamp is at or below the floor. Copies all
-   * bytes. May evict others. A caller that knows the key's slot may say so. O(1).
+   * bytes. May evict others. A caller that knows the key's slot may say so, and one that has just peeked at this very key may hand in the place. O(1).
    */
-  apply(entry: Entry, nowMs: number, slot?: number): ApplyOutcome
+  apply(entry: Entry, nowMs: number, slot?: number, place?: Place): ApplyOutcome
 
   /** Removes the key's entry if it has exactly this version, leaving no tombstone: how a drop at the primary is followed. O(1). */
   drop(key: Buffer, start: number, end: number, version: Version): boolean

@@ -1,0 +1,9 @@
+/**
+ * Place: what a look at a key found out about where it lies, for whoever looks first and writes then. The store fills it and reads it; to all others it
+ * is opaque. It holds for that key and until the store changes: after that the store looks again by itself.
+ */
+export class Place {
+  hash = 0
+  address = 0
+  revision = -1
+}
