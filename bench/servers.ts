@@ -28,6 +28,7 @@ export function jackdaw(face: 'resp' | 'http'): Subject {
         'http-port': http,
         'resp-port': resp,
         'admin-port': admin,
+        'cluster-port': 0,
         'text-port': 0,
         'grpc-port': 0,
         'gossip-port': 0,

@@ -1,10 +1,10 @@
 /**
- * `npm run bundle`: the server as two files, `dist/main.js` and the thread it starts, and beside them what it reads at start (src/lib/asset-path.ts finds it there), so that
- * the image needs no `node_modules`. Not minified and without a source map: its stack traces are readable as they are, and a map would cost memory.
+ * `npm run bundle`: the server as two files, `dist/main.js` and the thread it starts, the command line as `dist/jackdaw-cli.js`, and beside them what the server reads at start
+ * (src/lib/asset-path.ts finds it there), so that the image needs no `node_modules`. Not minified and without a source map: its stack traces are readable as they are, and a map would cost memory.
  */
-import { cpSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = `${root}/dist`
@@ -16,10 +16,22 @@ const dist = `${root}/dist`
 const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
 const PACKAGE_FOLDER = `const packageFolder = import.meta.dirname + '/package/build';`
 
+/** `jackdaw start` loads the server that lies beside the command line, rather than carry a second one. */
+const serverBeside: Plugin = {
+  name: 'server-beside',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.\/main\.ts$/ }, () => ({ path: './main.js', external: true }))
+  },
+}
+
 rmSync(dist, { recursive: true, force: true })
 const { warnings } = await build({
   // The thread of membership is a program of its own: src/membership-thread.ts starts the file beside it.
-  entryPoints: [`${root}/src/main.ts`, `${root}/src/membership-worker.ts`],
+  entryPoints: {
+    main: `${root}/src/main.ts`,
+    'membership-worker': `${root}/src/membership-worker.ts`,
+    'jackdaw-cli': `${root}/src/cli/main.ts`,
+  },
   outdir: dist,
   bundle: true,
   format: 'esm',
@@ -27,8 +39,10 @@ const { warnings } = await build({
   target: 'node26',
   banner: { js: `${REQUIRE} ${PACKAGE_FOLDER}` },
   define: { __dirname: 'packageFolder' },
+  plugins: [serverBeside],
   logLevel: 'info',
 })
+chmodSync(`${dist}/jackdaw-cli.js`, 0o755)
 cpSync(`${root}/proto`, `${dist}/proto`, { recursive: true })
 cpSync(`${root}/node_modules/@grpc/reflection/build/proto/grpc`, `${dist}/proto/grpc`, { recursive: true })
 const swaggerUi = `${root}/node_modules/@fastify/swagger-ui/static`

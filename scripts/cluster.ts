@@ -2,18 +2,31 @@
  * `npm run cluster`: three nodes of one cache on this machine, each a process of its own, to try things with. Ends all of them on Ctrl-C.
  *
  * `--nodes N` and `--base-port P`: node i takes HTTP P+i, gossip P+100+i, peers P+200+i and admin P+300+i (8080 by default, so HTTP is at 8080,
- * 8081, 8082), and the other faces their usual port plus i, moved as far as P is from 8080. Other options are handed to every node.
+ * 8081, 8082), and the other faces their usual port plus i, moved as far as P is from 8080; RESP for cluster clients is 100 above plain RESP. Other
+ * options are handed to every node.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
+const BASE_PORT = 8080
+const RESP_PORT = 6379
+const GRPC_PORT = 50_051
+const MIN_PORT = 1024
+const MAX_PORT = 65_535
+
 const { values, tokens } = parseArgs({
   strict: false,
   tokens: true,
-  options: { nodes: { type: 'string', default: '3' }, 'base-port': { type: 'string', default: '8080' } },
+  options: { nodes: { type: 'string', default: '3' }, 'base-port': { type: 'string', default: String(BASE_PORT) } },
 })
 const nodes = wholeNumber('nodes', values['nodes'], 1, 15)
-const basePort = wholeNumber('base-port', values['base-port'], 1024, 65_000)
+// All faces move with HTTP: RESP is the lowest of them, gRPC of the last node the highest.
+const basePort = wholeNumber(
+  'base-port',
+  values['base-port'],
+  MIN_PORT + BASE_PORT - RESP_PORT,
+  MAX_PORT + BASE_PORT - GRPC_PORT - (nodes - 1),
+)
 const OWN = new Set(['nodes', 'base-port'])
 const passedOn = tokens.flatMap((token) =>
   token.kind !== 'option' || OWN.has(token.name) ? [] : [token.value === undefined ? token.rawName : `${token.rawName}=${token.value}`],
@@ -40,9 +53,10 @@ function startNode(name: string, i: number): ChildProcess {
     host: HOST,
     'advertise-host': HOST,
     'http-port': basePort + i,
-    'resp-port': faceBase(6379) + i,
+    'resp-port': faceBase(RESP_PORT) + i,
+    'cluster-port': faceBase(RESP_PORT) + 100 + i,
     'text-port': faceBase(31_337) + i,
-    'grpc-port': faceBase(50_051) + i,
+    'grpc-port': faceBase(GRPC_PORT) + i,
     'gossip-port': basePort + 100 + i,
     'peer-port': basePort + 200 + i,
     'admin-port': basePort + 300 + i,
@@ -63,7 +77,7 @@ function startNode(name: string, i: number): ChildProcess {
 
 /** Where a face of the first node is: its usual port, unless HTTP was moved. */
 function faceBase(usual: number): number {
-  return usual + basePort - 8080
+  return usual + basePort - BASE_PORT
 }
 
 async function ready(): Promise<void> {
@@ -80,7 +94,8 @@ ${nodes} nodes of one cache are ready. Try, in another terminal:
 ${names.map((_, i) => `  curl http://${HOST}:${basePort + i}/get/xyz-1`).join('\n')}
   curl 'http://${HOST}:${basePort}/search?prefix=abc'
   curl http://${HOST}:${basePort}/
-  redis-cli -p ${faceBase(6379)} GET xyz-1
+  redis-cli -p ${faceBase(RESP_PORT)} GET xyz-1
+  redis-cli -c -p ${faceBase(RESP_PORT) + 100} GET xyz-1
   telnet ${HOST} ${faceBase(31_337)}
 
 Metrics: http://${HOST}:${basePort + 300}/metrics. Ctrl-C ends all.`)

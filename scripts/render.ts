@@ -1,9 +1,10 @@
 /**
  * `npm run render`: deploy.yaml is what `helm template jackdaw charts/jackdaw` says, so the two never part. `--check` writes nothing and fails if
- * deploy.yaml is another text; without helm on the PATH it says so and succeeds, because only people who change the chart need helm.
+ * deploy.yaml is another text, the chart or one of its installs (charts/jackdaw/ci) fails its lint, or a unit test of a template fails; without helm on the PATH it
+ * says so and succeeds, because only people who change the chart need helm. Helm 3 and 4 write the same.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -16,22 +17,22 @@ const HEADER = `# Made from charts/jackdaw by \`npm run render\`; change the cha
 const KUBERNETES_VERSION = '1.36.0'
 
 function render(): string | null {
-  const helm = spawnSync('helm', ['template', 'jackdaw', 'charts/jackdaw', '--kube-version', KUBERNETES_VERSION], {
+  // Without the pods of `helm test`, which an apply would start.
+  const helm = spawnSync('helm', ['template', 'jackdaw', 'charts/jackdaw', '--skip-tests', '--kube-version', KUBERNETES_VERSION], {
     cwd: root,
     encoding: 'utf8',
   })
   if (helm.error !== undefined) return null
   if (helm.status !== 0) throw new Error(helm.stderr)
   // Helm 4 leaves an empty line before each separator, Helm 3 does not.
-  return HEADER + helm.stdout.replaceAll('\n\n---', '\n---')
+  return HEADER + helm.stdout.replaceAll('\n\n---', '\n---').trimEnd().concat('\n')
 }
 
-/** The chart's own lint and unit tests (charts/jackdaw/tests), the latter where helm-unittest is on the PATH. */
+/** The chart's own lint, with the values of each install, and its unit tests (charts/jackdaw/tests), the latter where helm-unittest is on the PATH. */
 function checkChart(): void {
-  for (const [command, ...args] of [
-    ['helm', 'lint', '--strict', 'charts/jackdaw'],
-    ['helm-unittest', '--strict', 'charts/jackdaw'],
-  ] as const) {
+  const installs = globSync('charts/jackdaw/ci/*-values.yaml', { cwd: root })
+  const lints = installs.map((file) => ['helm', 'lint', '--strict', 'charts/jackdaw', '--values', file])
+  for (const [command = '', ...args] of [...lints, ['helm-unittest', '--strict', 'charts/jackdaw']]) {
     const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' })
     if (result.error !== undefined) console.log(`${command} is not on the PATH: left out`)
     else if (result.status !== 0) throw new Error(result.stdout + result.stderr)

@@ -1,13 +1,13 @@
 /**
- * `npm run tables`: the tables in docs/ that repeat what the code says (options, metrics, errors, commands, routes) are written from the code, each
- * between a pair of `<!-- table: name -->` and `<!-- end -->`. `--check` writes nothing and fails where a table is another text.
+ * `npm run tables`: the tables in docs/ that repeat what the code says (options, metrics, errors, commands, routes), and those that repeat what the chart says (values,
+ * alerts), are written from there, each between a pair of `<!-- table: name -->` and `<!-- end -->`. `--check` writes nothing and fails where a table is another text.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { tables } from './tables/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const FILES = ['docs/operations.md', 'docs/protocol.md'] as const
+const FILES = ['docs/operations.md', 'docs/protocol.md', 'charts/jackdaw/README.md'] as const
 const TABLE = /(<!-- table: ([a-z-]+) -->\n)[\s\S]*?(<!-- end -->)/g
 
 const check = process.argv[2] === '--check'

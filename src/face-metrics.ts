@@ -59,6 +59,11 @@ export function describeFaces(metrics: Metrics, read: () => FacesStats): Observe
   counter('resp_commands_total', 'RESP commands executed.', () => byLabel('command', read().resp.commandsTotal), ['command'])
   counter('resp_read_bytes_total', 'Bytes that RESP clients sent.', () => read().resp.bytesInTotal)
   counter('resp_written_bytes_total', 'Bytes sent to RESP clients.', () => read().resp.bytesOutTotal)
+  counter(
+    'resp_redirects_total',
+    'RESP commands of cluster clients that were sent to the member that serves the key.',
+    () => read().resp.redirectsTotal,
+  )
   counter('resp_protocol_errors_total', 'Input that was not RESP; the connection was closed.', () => read().resp.protocolErrorsTotal)
   counter('resp_messages_total', 'Published messages handed to subscribers of this member.', () => read().resp.messagesTotal)
   metrics.gauge('jackdaw_resp_subscribers', 'RESP connections with a subscription.', () => read().resp.subscribers)

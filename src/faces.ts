@@ -9,6 +9,7 @@ import { HttpGateway } from './gateway/http/index.ts'
 import { type InfoSection, RespGateway, type Settings } from './gateway/resp/index.ts'
 import { TextGateway } from './gateway/text/index.ts'
 import type { Clock } from './lib/clock.ts'
+import type { FacePorts } from './lib/face-ports.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Metrics } from './observability/index.ts'
 
@@ -22,13 +23,6 @@ export interface FacesParts {
   /** What the RESP face tells of the node in INFO, and lets clients see and change with CONFIG. */
   readonly info: () => readonly InfoSection[]
   readonly settings: Settings
-}
-
-export interface FacePorts {
-  readonly http: number
-  readonly resp: number
-  readonly text: number
-  readonly grpc: number
 }
 
 /** Of an HTTP connection, unless `idleTimeoutMs` says otherwise: above the 90 s that proxies keep theirs. */
@@ -71,10 +65,11 @@ export class Faces {
 
   /** Rejects when a port is taken. */
   async listen(): Promise<FacePorts> {
-    const { host, httpPort, respPort, textPort, grpcPort } = this.#options
+    const { host, httpPort, respPort, clusterPort, textPort, grpcPort } = this.#options
     return {
       http: await this.#http.listen(host, httpPort),
       resp: await this.#resp.listen(host, respPort),
+      cluster: await this.#resp.listenForClusterClients(host, clusterPort),
       text: await this.#text.listen(host, textPort),
       grpc: await this.#grpc.listen(host, grpcPort),
     }

@@ -8,6 +8,7 @@
 import { type Cache, type CacheStats, ClusterCache, type Limits } from './cache/index.ts'
 import type { Candidate, Discovery, DiscoverySnapshot } from './discovery/index.ts'
 import type { Clock, Timer } from './lib/clock.ts'
+import { type FacePorts, NO_PORTS } from './lib/face-ports.ts'
 import { HybridClock } from './lib/hybrid-clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { PROTOCOL_MAX, PROTOCOL_MIN } from './lib/protocol.ts'
@@ -15,6 +16,7 @@ import type { Random } from './lib/random.ts'
 import type { Member, Membership, MembershipEvents, MembershipStats, OwnIdentity } from './membership/index.ts'
 import { DEFAULT_GRACE, type Presence, type RejoinGrace, RingNames, View } from './placement/index.ts'
 import { type PeerIdentity, Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
+import { NodeRoster } from './roster.ts'
 import { createStore, type EvictionPolicy, type Store, type StoreStats } from './store/index.ts'
 import { Calls, type CallsStats } from './transport/calls.ts'
 import { Links } from './transport/links.ts'
@@ -87,6 +89,7 @@ export class Node {
   readonly #hybrid: HybridClock
   readonly #replication: Replication
   readonly #cache: ClusterCache
+  readonly #roster: NodeRoster
   readonly #ringNames: RingNames
   /** Pods that the platform has said are deleted. */
   readonly #goneUids = new Set<string>()
@@ -113,6 +116,14 @@ export class Node {
     this.#evictionPolicy = options.evictionPolicy
     this.#ringNames = new RingNames(options.grace ?? DEFAULT_GRACE)
     this.#membership = this.#makeMembership()
+    this.#roster = new NodeRoster({
+      membership: this.#membership,
+      replication: () => this.#replication,
+      leaving: () => this.#leaving,
+      ready: () => this.#ready && !this.#leaving,
+      retire: () => this.leave(true),
+      registeredChanged: () => this.#seed(),
+    })
     this.#calls = new Calls(clock, logger)
     this.#links = new Links({
       self: () => this.#identity(),
@@ -156,6 +167,7 @@ export class Node {
       store: this.#store,
       authority: this.#replication,
       calls: this.#calls,
+      roster: this.#roster,
       name: () => options.name,
       limits: options.limits,
       forwardTimeoutMs: options.forwardTimeoutMs,
@@ -189,6 +201,11 @@ export class Node {
     return { ok: false, reason: `filling: ${completeSlots} slots complete here, ${orphanSlots} without a holder` }
   }
 
+  /** The faces listen there: the other members are told, who lead their clients to them. */
+  announce(ports: FacePorts): void {
+    this.#roster.announce(ports)
+  }
+
   get leaving(): boolean {
     return this.#leaving
   }
@@ -201,6 +218,7 @@ export class Node {
     this.#parts.logger.info({ forGood: this.#forGood }, 'leaving: handing over')
     this.#ringNames.appeared(this.#options.name, this.#forGood)
     this.#membership.updateMeta({ leaving: true, forGood: this.#forGood })
+    this.#roster.changed()
     this.#replication.leave()
     this.#refreshView()
   }
@@ -283,6 +301,7 @@ export class Node {
       tableVersion: 0,
       protocolMin: PROTOCOL_MIN,
       protocolMax: PROTOCOL_MAX,
+      facePorts: NO_PORTS,
     }
     // A later start has a larger number, and where the wall clock was set back, membership learns of the earlier life and goes above it.
     const generation = Math.floor(clock.wallMs())
@@ -306,6 +325,7 @@ export class Node {
 
   #memberChanged(member: Member, previous: Member | undefined): void {
     if (this.#closed) return
+    this.#roster.changed()
     const { name, generation, state, meta } = member
     if (state !== previous?.state || generation !== previous.generation) {
       this.#memberChangesTotal++
@@ -330,8 +350,7 @@ export class Node {
     if (this.#closed) return
     this.#snapshot = snapshot
     const { name } = this.#options
-    const others = snapshot.candidates.filter((candidate) => candidate.name !== name)
-    this.#membership.setSeeds(others.map(({ address }) => address).filter((address) => address !== null))
+    this.#seed()
     if (snapshot.heard && this.#options.platformDecides) {
       this.#ringNames.judgeBy((other) => !snapshot.wanted.includes(other))
       const own = snapshot.candidates.find((candidate) => this.#isOwn(candidate))
@@ -339,6 +358,13 @@ export class Node {
       if (own !== undefined && (own.stopping || !wanted)) this.leave(!wanted)
     }
     this.#viewSoon()
+  }
+
+  /** Whom to ask for members: where discovery knows some to be, and where operators have said so. */
+  #seed(): void {
+    const others = this.#snapshot.candidates.filter((candidate) => candidate.name !== this.#options.name)
+    const addresses = others.map(({ address }) => address).filter((address) => address !== null)
+    this.#membership.setSeeds([...addresses, ...this.#roster.registered])
   }
 
   #platformSaysGone(name: string, uid: string): void {

@@ -66,7 +66,6 @@ export function infoSections(node: Node, options: Options): readonly InfoSection
     {
       name: 'Cluster',
       fields: [
-        ['cluster_enabled', 0],
         ['members_alive', membership.alive + 1],
         ['primary_slots', replication.primarySlots],
         ['complete_slots', replication.completeSlots],
@@ -83,7 +82,6 @@ export function redisSettings(node: Node, options: Options): Settings {
     databases: '1',
     appendonly: 'no',
     save: '',
-    'cluster-enabled': 'no',
   }
   const policy = 'maxmemory-policy'
   return {

@@ -7,8 +7,9 @@
  */
 import type { Options } from './config/index.ts'
 import { type Discovery, DnsDiscovery, ownHosts, StaticDiscovery, systemResolver } from './discovery/index.ts'
-import { type FacePorts, Faces } from './faces.ts'
+import { Faces } from './faces.ts'
 import type { Clock } from './lib/clock.ts'
+import type { FacePorts } from './lib/face-ports.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Random } from './lib/random.ts'
 import { MembershipThread } from './membership-thread.ts'
@@ -127,10 +128,12 @@ export class Server {
         started: () => ({ ok: true, reason: 'the listeners are bound' }),
       },
     })
+    const facePorts = await faces.listen()
+    node.announce(facePorts)
     const ports = {
       gossip,
       peer,
-      ...(await faces.listen()),
+      ...facePorts,
       admin: await admin.listen(options.host, options.adminPort),
     }
     const server = new Server(options, parts, node, faces, admin, sockets, ports)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemClock } from '../src/lib/clock.ts'
+import { NO_PORTS } from '../src/lib/face-ports.ts'
 import { type Logger, SILENT } from '../src/lib/logger.ts'
 import { SecretKeys } from '../src/lib/secret-keys.ts'
 import type { Membership } from '../src/membership/index.ts'
@@ -36,7 +37,17 @@ async function observe(
   const thread = await open(options, logger)
   const told: string[] = []
   const address = `127.0.0.1:${thread.port}`
-  const meta = { peerAddress: address, uid: '', zone: '', leaving: false, forGood: false, tableVersion: 0, protocolMin: 1, protocolMax: 1 }
+  const meta = {
+    peerAddress: address,
+    uid: '',
+    zone: '',
+    leaving: false,
+    forGood: false,
+    tableVersion: 0,
+    protocolMin: 1,
+    protocolMax: 1,
+    facePorts: NO_PORTS,
+  }
   const membership = thread.membership(
     { name, generation: 1, address, meta },
     {
@@ -149,7 +160,17 @@ test('a thread that ends by itself is told once', async () => {
     { host: '127.0.0.1', port: 0, clusterId: 'blocked', keys: null, keysFile: null, verifies: true, logsDebug: false },
     { clock: new SystemClock(), logger: SILENT, failed: (error) => void failures.push(error.message) },
   )
-  const meta = { peerAddress: '', uid: '', zone: '', leaving: false, forGood: false, tableVersion: 0, protocolMin: 1, protocolMax: 1 }
+  const meta = {
+    peerAddress: '',
+    uid: '',
+    zone: '',
+    leaving: false,
+    forGood: false,
+    tableVersion: 0,
+    protocolMin: 1,
+    protocolMax: 1,
+    facePorts: NO_PORTS,
+  }
   const events = { memberChanged: () => {}, heldDead: () => {}, superseded: () => {} }
   // SWIM refuses a name that is too long, in its thread: nobody foresaw that there.
   thread.membership({ name: 'n'.repeat(200), generation: 1, address: '127.0.0.1:1', meta }, events).start()

@@ -9,10 +9,20 @@ import { SystemClock } from '../../src/lib/clock.ts'
 import { ERRORS, type ErrorCode, type ErrorRow, publicCode } from '../../src/lib/errors.ts'
 import { describeNode } from '../../src/node-metrics.ts'
 import { Metrics } from '../../src/observability/index.ts'
+import { alerts } from './alerts.ts'
 import { code, table } from './markdown.ts'
+import { values } from './values.ts'
 
 export function tables(): Readonly<Record<string, string>> {
-  return { options: options(), errors: errors(), metrics: metrics(), commands: commands(), routes: routes() }
+  return {
+    options: options(),
+    errors: errors(),
+    metrics: metrics(),
+    commands: commands(),
+    routes: routes(),
+    values: values(),
+    alerts: alerts(),
+  }
 }
 
 function options(): string {
@@ -28,6 +38,7 @@ const GRPC_NAMES: Readonly<Record<number, string>> = {
   3: 'INVALID_ARGUMENT',
   4: 'DEADLINE_EXCEEDED',
   5: 'NOT_FOUND',
+  7: 'PERMISSION_DENIED',
   8: 'RESOURCE_EXHAUSTED',
   9: 'FAILED_PRECONDITION',
   12: 'UNIMPLEMENTED',

@@ -14,6 +14,9 @@ import type { Bytes } from '../lib/bytes.ts'
 import type { Entry, ValueKind } from '../lib/entry.ts'
 import type { CacheError } from '../lib/errors.ts'
 import type { AckMode, Operation, Outcome } from './operation.ts'
+import type { Topology } from './topology.ts'
+
+export type { ClusterMember, ClusterReport, MemberReport, Picture, SlotRange, Topology } from './topology.ts'
 
 /** Just one of the two is `null`. An outcome's own `error` is never set here: it has become the error. */
 export type OutcomeDone = (error: CacheError | null, outcome: Outcome | null) => void
@@ -24,13 +27,16 @@ export interface SetRequest {
   readonly kind: ValueKind
   /** Time to live in ms; `null` for one that does not expire. */
   readonly ttlMs: number | null
+  /** Default `ACK_LOCAL`. */
   readonly ack?: AckMode
 }
 
 export interface SetManyResult {
   readonly set: number
-  /** Keys that could not be written, in request order, and the first reason. Empty when all is well. */
+  /** Keys that could not be written, or not as safely as was asked, in request order, and the first reason. Empty when all is well. */
   readonly failed: readonly Buffer[]
+  /** Those of `failed` that are written and were not confirmed in time. */
+  readonly unconfirmed: readonly Buffer[]
   readonly error: CacheError | null
 }
 
@@ -82,6 +88,9 @@ export interface Limits {
 export interface Cache {
   readonly limits: Limits
 
+  /** Who is there and who serves what: for clients that go there by themselves, and for people. */
+  readonly topology: Topology
+
   /** True while the cache is this one node: then nothing that spans keys is limited to a slot, and every call but `scan` answers at once. */
   readonly alone: boolean
 
@@ -93,7 +102,8 @@ export interface Cache {
   /**
    * Executes operations in order with nothing in between; those that fail by themselves (see `Outcome.error`) do not stop the others, and
    * `OPERATION_REQUIRE` leaves out such as depend on it. All keys are of one slot, unless the cache is one node: else `CROSS_SLOT`. `each` is called
-   * for every operation that was not left out, in order, before `done`. An error means that nothing was executed, but for `OUTCOME_UNKNOWN`.
+   * for every operation that was not left out, in order, before `done`. An error means that nothing was executed, but for `OUTCOME_UNKNOWN` and
+   * `NOT_CONFIRMED`. The acknowledgement that is waited for is the strongest that any of them asks for.
    */
   transact(
     operations: readonly Operation[],

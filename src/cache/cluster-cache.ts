@@ -9,9 +9,10 @@ import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
 import type { Cache, FlushResult, Limits, OutcomeDone, Scan, ScanQuery, SetManyResult, SetRequest, SlotPage, Subscriber } from './cache.ts'
+import { ClusterTopology } from './cluster-topology.ts'
 import { OperationErrand, TransactionErrand } from './errand.ts'
 import { type Each, Executor, giveOutcome } from './executor.ts'
-import { Forwarder, type ForwarderStats } from './forwarder.ts'
+import { CONFIRM_SHARE, Forwarder, type ForwarderStats } from './forwarder.ts'
 import { Gathering } from './gathering.ts'
 import {
   ACK_LOCAL,
@@ -27,8 +28,10 @@ import {
 } from './operation.ts'
 import { Operations } from './operations.ts'
 import { Planner } from './planner.ts'
+import type { Roster } from './roster.ts'
 import { Scatter } from './scatter.ts'
 import { SlotWalk } from './slot-walk.ts'
+import type { Topology } from './topology.ts'
 
 export interface ClusterCacheOptions {
   readonly clock: Clock
@@ -37,6 +40,7 @@ export interface ClusterCacheOptions {
   readonly store: Store
   readonly authority: Authority
   readonly calls: CacheCalls
+  readonly roster: Roster
   /** This member's name: the writer of the versions it gives. */
   readonly name: () => string
   readonly limits: Limits
@@ -53,13 +57,18 @@ export interface CacheStats extends ForwarderStats {
   readonly transactionsTotal: number
 }
 
+/** Of many writes, those that are done before anything else may be. */
+const SET_SLICE = 500
+
 export class ClusterCache implements Cache {
   readonly limits: Limits
+  readonly topology: Topology
+  readonly #clock: Clock
   readonly #hybrid: HybridClock
   readonly #authority: Authority
   readonly #operations: Operations
   readonly #executor: Executor
-  readonly #forwardTimeoutMs: number
+  readonly #confirmMs: number
   readonly #forwarder: Forwarder
   readonly #scatter: Scatter
   readonly #slotWalk: SlotWalk
@@ -74,12 +83,14 @@ export class ClusterCache implements Cache {
   constructor(options: ClusterCacheOptions) {
     const { clock, random, hybrid, store, authority, calls, forwardTimeoutMs, limits } = options
     const planner = new Planner(clock, calls, authority, forwardTimeoutMs)
+    this.#clock = clock
     this.limits = limits
+    this.topology = new ClusterTopology({ name: options.name(), clock, hybrid, store, authority, calls, roster: options.roster })
     this.#hybrid = hybrid
     this.#authority = authority
     this.#operations = new Operations(store, authority, hybrid, options.name, limits.maxValueBytes)
     this.#executor = new Executor(this.#operations, authority)
-    this.#forwardTimeoutMs = forwardTimeoutMs
+    this.#confirmMs = forwardTimeoutMs * CONFIRM_SHARE
     this.#forwarder = new Forwarder(clock, calls, authority, this.#executor, forwardTimeoutMs)
     this.#scatter = new Scatter(clock, hybrid, calls, authority, planner, store, forwardTimeoutMs)
     this.#slotWalk = new SlotWalk(hybrid, calls, authority, planner, store)
@@ -111,7 +122,7 @@ export class ClusterCache implements Cache {
       return
     }
     if (operation.ack !== ACK_LOCAL) {
-      this.#executor.run(operation, slot, this.#forwardTimeoutMs, done)
+      this.#executor.run(operation, slot, this.#confirmMs, done)
       return
     }
     const outcome = this.#operations.run(operation, slot)
@@ -155,7 +166,7 @@ export class ClusterCache implements Cache {
       each(index, outcome)
     }
     const errand = new TransactionErrand(list, slot, this.#executor, counted, done)
-    if (here) errand.execute(this.#forwardTimeoutMs)
+    if (here) errand.execute(this.#confirmMs)
     else this.#forwarder.run(errand)
   }
 
@@ -176,22 +187,29 @@ export class ClusterCache implements Cache {
     let open = operations.length
     let set = 0
     let firstError: CacheError | null = null
-    const failed: boolean[] = []
+    const errors: (CacheError | null)[] = []
+    const keysOf = (of: (error: CacheError) => boolean): Buffer[] =>
+      requests.filter((_, i) => errors[i] != null && of(errors[i])).map(({ key }) => key)
     const finish = (): void => {
-      if (open === 0) done(null, { set, failed: requests.filter((_, i) => failed[i]).map(({ key }) => key), error: firstError })
+      if (open > 0) return
+      const unconfirmed = keysOf(({ code }) => code === 'NOT_CONFIRMED')
+      done(null, { set, failed: keysOf(() => true), unconfirmed, error: firstError })
     }
     finish()
-    for (const [i, operation] of operations.entries()) {
-      this.execute(operation, (error) => {
-        if (error === null) set++
-        else {
-          failed[i] = true
-          firstError ??= error
-        }
-        open--
-        finish()
-      })
+    const executeFrom = (from: number): void => {
+      const end = from + SET_SLICE
+      for (const [i, operation] of operations.slice(from, end).entries()) {
+        this.execute(operation, (error) => {
+          errors[from + i] = error
+          if (error === null) set++
+          else firstError ??= error
+          open--
+          finish()
+        })
+      }
+      if (end < operations.length) this.#clock.soon(() => executeFrom(end))
     }
+    executeFrom(0)
   }
 
   scan(query: ScanQuery): Scan {

@@ -3,7 +3,7 @@
  * be executed here, or to be written down for a peer, and hands it the answer.
  */
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
-import type { CacheError } from '../lib/errors.ts'
+import { CacheError } from '../lib/errors.ts'
 import type { OutcomeDone } from './cache.ts'
 import { type Each, type Executor, giveOutcome } from './executor.ts'
 import {
@@ -27,6 +27,8 @@ export interface Errand {
   readonly writes: boolean
   /** May be sent again when it is not known whether it was executed. */
   readonly repeatable: boolean
+  /** A write was sent and its answer lost: it may have been executed, and no error that comes later may say that it was not. */
+  uncertain: boolean
   /** Executes it here, now, and answers whoever asked: at once, or when the acknowledgement asked for has come, `confirmMs` later at most. */
   execute(confirmMs: number): void
   encode(patienceMs: number): Buffer
@@ -39,6 +41,7 @@ export interface Errand {
 export class OperationErrand implements Errand {
   readonly kind = KIND_OPERATION
   readonly slot: number
+  uncertain = false
   readonly #operation: Operation
   readonly #executor: Executor
   readonly #done: OutcomeDone
@@ -63,7 +66,10 @@ export class OperationErrand implements Errand {
   }
 
   execute(confirmMs: number): void {
-    this.#executor.run(this.#operation, this.slot, confirmMs, this.#done)
+    this.#executor.run(this.#operation, this.slot, confirmMs, (error, outcome) => {
+      if (error === null) this.#done(null, outcome)
+      else this.fail(error)
+    })
   }
 
   encode(patienceMs: number): Buffer {
@@ -75,7 +81,7 @@ export class OperationErrand implements Errand {
   }
 
   fail(error: CacheError): void {
-    this.#done(error, null)
+    this.#done(this.uncertain ? doubted(error) : error, null)
   }
 }
 
@@ -83,6 +89,7 @@ export class OperationErrand implements Errand {
 export class TransactionErrand implements Errand {
   readonly kind = KIND_TRANSACTION
   readonly slot: number
+  uncertain = false
   readonly #list: readonly Operation[]
   readonly #executor: Executor
   readonly #each: Each
@@ -110,7 +117,10 @@ export class TransactionErrand implements Errand {
   }
 
   execute(confirmMs: number): void {
-    this.#executor.runAll(this.#list, this.slot, confirmMs, this.#each, this.#done)
+    this.#executor.runAll(this.#list, this.slot, confirmMs, this.#each, (error) => {
+      if (error === null) this.#done(null)
+      else this.fail(error)
+    })
   }
 
   encode(patienceMs: number): Buffer {
@@ -126,7 +136,7 @@ export class TransactionErrand implements Errand {
   }
 
   fail(error: CacheError): void {
-    this.#done(error)
+    this.#done(this.uncertain ? doubted(error) : error)
   }
 }
 
@@ -137,6 +147,7 @@ export class ServedErrand implements Errand {
   readonly bytes: number
   readonly writes = false
   readonly repeatable = true
+  readonly uncertain = false
   readonly #list: readonly Operation[]
   readonly #single: boolean
   readonly #executor: Executor
@@ -201,6 +212,12 @@ export class ServedErrand implements Errand {
   fail(error: CacheError): void {
     this.#refuse(error)
   }
+}
+
+/** What is to be answered when a later attempt failed, and an earlier one may have been executed. */
+function doubted(error: CacheError): CacheError {
+  if (error.row.touched !== 'no') return error
+  return new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed', { cause: error })
 }
 
 /** Whether what it leaves, and answers, does not depend on what was there before. */

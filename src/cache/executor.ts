@@ -29,14 +29,15 @@ export class Executor {
       return
     }
     const outcome = this.#operations.run(operation, slot)
-    if (ack === ACK_LOCAL || !outcome.written || outcome.error !== null) {
+    if (ack === ACK_LOCAL || outcome.error !== null) {
       giveOutcome(outcome, done)
       return
     }
+    // Also when nothing was written: what the operation found, the asker's own first attempt perhaps, is as good as answered.
     const saved = saveOutcome(outcome)
     this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => {
       if (confirmed) done(null, saved)
-      else done(notConfirmed(confirmMs), null)
+      else done(notConfirmed(), null)
     })
   }
 
@@ -47,18 +48,17 @@ export class Executor {
       done(noReplicas())
       return
     }
-    let written = false
+    let wrote = false
     for (let i = 0; i < list.length; i++) {
       const operation = list[i] as Operation
       const outcome = this.#operations.run(operation, slotOf(operation.key, operation.keyStart, operation.keyEnd))
-      const isDemand = operation.code === OPERATION_REQUIRE
-      const skipped = isDemand && !outcome.written ? operation.offset : 0
-      written ||= outcome.written && !isDemand
+      const skipped = operation.code === OPERATION_REQUIRE && !outcome.written ? operation.offset : 0
+      wrote ||= operationRow(operation.code)?.writes === true && outcome.error === null
       each(i, outcome)
       i += skipped
     }
-    if (ack === ACK_LOCAL || !written) done(null)
-    else this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => done(confirmed ? null : notConfirmed(confirmMs)))
+    if (ack === ACK_LOCAL || !wrote) done(null)
+    else this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => done(confirmed ? null : notConfirmed()))
   }
 }
 
@@ -86,6 +86,6 @@ function noReplicas(): CacheError {
   return new CacheError('NO_REPLICAS', 'no replica of the key can be reached: nothing was written')
 }
 
-function notConfirmed(confirmMs: number): CacheError {
-  return new CacheError('NOT_CONFIRMED', `written, but not confirmed by the replicas asked for within ${Math.round(confirmMs)} ms`)
+function notConfirmed(): CacheError {
+  return new CacheError('NOT_CONFIRMED', 'written, but the replicas asked for have not confirmed it')
 }

@@ -33,16 +33,14 @@ const MAX_PARKED_BYTES = 64 * 1024 * 1024
 /** Between attempts when routes say nothing new. */
 const RETRY_MS = 20
 
-/** The part of the time left for a request that its acknowledgement may take. */
-const CONFIRM_SHARE = 0.8
+/** The part of the time left for a request that its acknowledgement may take: whoever asked is still there to hear that it did not come. */
+export const CONFIRM_SHARE = 0.8
 
 interface Pending {
   readonly errand: Errand
   readonly deadlineMs: number
   /** Asked for by a peer: it is run here or refused, never passed on. */
   readonly local: boolean
-  /** A write was sent and its answer lost: it may have been executed. */
-  uncertain: boolean
 }
 
 export interface ForwarderStats {
@@ -86,7 +84,7 @@ export class Forwarder {
 
   /** Has an errand executed wherever its slot is served: inside this call when that is here. */
   run(errand: Errand): void {
-    this.#attempt({ errand, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false, uncertain: false })
+    this.#attempt({ errand, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false })
   }
 
   /** Routes may have changed: whatever waits looks again. */
@@ -100,7 +98,7 @@ export class Forwarder {
 
   close(): void {
     this.#closed = true
-    for (const pending of this.#parked.splice(0)) this.#give(pending, 'TRY_AGAIN', 'this member is stopping')
+    for (const { errand } of this.#parked.splice(0)) errand.fail(new CacheError('TRY_AGAIN', 'this member is stopping'))
   }
 
   stats(): ForwarderStats {
@@ -118,7 +116,6 @@ export class Forwarder {
     const { errand, local } = pending
     const route = this.#authority.route(errand.slot)
     if (route === 'here') {
-      // Whoever asked from elsewhere waits a little longer than the followers are waited for here.
       errand.execute((pending.deadlineMs - this.#clock.now()) * CONFIRM_SHARE)
     } else if (route !== null && !local) {
       this.#send(pending, route)
@@ -134,7 +131,7 @@ export class Forwarder {
     const { errand } = pending
     const leftMs = pending.deadlineMs - this.#clock.now()
     if (leftMs <= 0) {
-      this.#timedOut(pending)
+      this.#timedOut(errand)
       return
     }
     this.#forwardedTotal++
@@ -142,7 +139,7 @@ export class Forwarder {
       if (body !== null) this.#answered(pending, body)
       else if (failure !== 'lost' || errand.repeatable) {
         this.#retriedTotal++
-        pending.uncertain ||= failure === 'lost' && errand.writes
+        errand.uncertain ||= failure === 'lost' && errand.writes
         this.#park(pending)
       } else {
         errand.fail(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered: the write may have been executed`))
@@ -168,11 +165,11 @@ export class Forwarder {
   #park(pending: Pending): void {
     const { errand, deadlineMs } = pending
     if (this.#closed) {
-      this.#give(pending, 'TRY_AGAIN', 'this member is stopping')
+      errand.fail(new CacheError('TRY_AGAIN', 'this member is stopping'))
     } else if (this.#clock.now() >= deadlineMs) {
-      this.#timedOut(pending)
+      this.#timedOut(errand)
     } else if (this.#parked.length >= MAX_PARKED || this.#parkedBytes > MAX_PARKED_BYTES) {
-      this.#give(pending, 'BUSY', `more than ${MAX_PARKED} requests or ${MAX_PARKED_BYTES} bytes are waiting`)
+      errand.fail(new CacheError('BUSY', `more than ${MAX_PARKED} requests or ${MAX_PARKED_BYTES} bytes are waiting`))
     } else {
       this.#parkedTotal++
       this.#parked.push(pending)
@@ -190,15 +187,9 @@ export class Forwarder {
     })
   }
 
-  #timedOut(pending: Pending): void {
+  #timedOut(errand: Errand): void {
     this.#timedOutTotal++
-    this.#give(pending, 'TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`)
-  }
-
-  /** Gives an errand up. A write that may have been executed is never said not to have been. */
-  #give({ errand, uncertain }: Pending, code: 'TRY_AGAIN' | 'BUSY', message: string): void {
-    if (uncertain) errand.fail(new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed'))
-    else errand.fail(new CacheError(code, message))
+    errand.fail(new CacheError('TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`))
   }
 
   /** A peer's request. It is run if this member executes the slot, waits while that is in doubt, and is refused with what is known otherwise. */
@@ -217,7 +208,7 @@ export class Forwarder {
       else respond(encodeError(error.code, error.message))
     })
     const deadlineMs = this.#clock.now() + Math.min(patienceMs, this.#timeoutMs) / 2
-    this.#attempt({ errand, deadlineMs, local: true, uncertain: false })
+    this.#attempt({ errand, deadlineMs, local: true })
   }
 
   #refusal(slot: number): Buffer {

@@ -62,10 +62,11 @@ export class Gathering {
       const reader = new ByteReader(body)
       const wanted = reader.u32()
       const timeoutMs = Math.min(reader.u32(), MAX_CONFIRM_MS)
-      const slots = Array.from({ length: Math.min(reader.u32(), SLOT_COUNT) }, () => reader.u16()).filter((slot) =>
-        authority.isPrimary(slot),
-      )
-      authority.countConfirmed(slots, wanted, timeoutMs, (followers) => respond?.(new ByteWriter(16).u32(followers).toBuffer()))
+      const slots = Array.from({ length: Math.min(reader.u32(), SLOT_COUNT) }, () => reader.u16())
+      const heard = (followers: number): void => respond?.(new ByteWriter(16).u32(followers).toBuffer())
+      // A slot that is served elsewhere by now has no replica that could be asked for here.
+      if (slots.every((slot) => authority.executes(slot))) authority.countConfirmed(slots, wanted, timeoutMs, heard)
+      else heard(0)
     })
     calls.handle(KIND_PUBLISH, (_from, body, respond) => {
       const reader = new ByteReader(body)

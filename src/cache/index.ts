@@ -13,3 +13,5 @@ export type {
   Subscriber,
 } from './cache.ts'
 export { type CacheStats, ClusterCache } from './cluster-cache.ts'
+export type { Roster } from './roster.ts'
+export type { ClusterMember, Copy, FollowerFigures, Joining } from './topology.ts'

@@ -3,7 +3,7 @@
  *
  * A position is a slot and a part of it: keys of one slot are told apart by 12 bits of a hash, which is the same everywhere. The cursor is the
  * position reached, so nobody remembers a walk, and what happens to slots meanwhile does not matter: each key has one position for ever. A page takes
- * whole slots until it has enough keys; only a slot that is large by itself (hash tags) is given in parts, each of which looks at all its keys.
+ * whole slots until it has enough keys, or has looked at enough to find none; only a slot that is large by itself (hash tags) is given in parts, each of which looks at all its keys.
  */
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
@@ -21,6 +21,8 @@ const PARTS = 4096
 const END = SLOT_COUNT * PARTS
 /** Slots with more keys are given in parts when fewer are asked for. */
 const WHOLE_SLOT_KEYS = 1000
+/** A share that has looked at as many entries ends, though it found fewer: tombstones and expired entries cost as much as others. */
+const MAX_LOOKED_AT = 10_000
 
 interface Found {
   readonly position: number
@@ -75,7 +77,8 @@ export class SlotWalk {
   #share(cursor: number, count: number): Share {
     const found: Found[] = []
     let position = cursor
-    while (position < END && found.length < count) {
+    let lookedAt = 0
+    while (position < END && found.length < count && lookedAt < MAX_LOOKED_AT) {
       const slot = Math.floor(position / PARTS)
       const next = (slot + 1) * PARTS
       const keys = this.#store.slotLive(slot)
@@ -85,6 +88,7 @@ export class SlotWalk {
       }
       const whole = keys <= Math.max(WHOLE_SLOT_KEYS, count)
       const end = whole ? next : Math.min(next, position + Math.max(1, Math.floor((PARTS * count) / keys)))
+      lookedAt += this.#store.slotEntries(slot)
       this.#collect(slot, position, end, found)
       position = end
     }

@@ -1,4 +1,5 @@
 /** The command bench: options in, table or JSON out. */
+import { Option } from 'commander'
 import type { ClientOptions } from '../client/index.ts'
 import { Bench, type BenchReport, type Figures } from './bench.ts'
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts'
@@ -39,7 +40,7 @@ export function addBenchCommand(shell: Shell): void {
     .option('--gets <share>', 'share of gets, 0 to 1; the rest are sets', readShare, 0.9)
     .option('--keys <n>', 'how many keys', wholeNumber(1, 100_000_000), 10_000)
     .option('--value-bytes <n>', 'size of each value', wholeNumber(0, 32 * 1024 * 1024), 64)
-    .option('--duration <duration>', 'how long: 10s, 1m', readDuration, 10_000)
+    .addOption(new Option('--duration <duration>', 'how long: 10s, 1m').argParser(readDuration).default(10_000, '10s'))
     .option('--requests <n>', 'end after so many calls, if that is sooner', wholeNumber(1, 1e12))
     .option('--prefix <text>', 'how its keys begin', 'bench:')
     .option('--keep', 'leave its keys behind')

@@ -6,8 +6,9 @@ import { buffer } from 'node:stream/consumers'
 import type { Value } from '../client/index.ts'
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts'
 import { toJsonBytes } from './json-bytes.ts'
+import { keyLine } from './key-line.ts'
 import { readDuration, wholeNumber } from './number-argument.ts'
-import { clientCommand, type Session, type Shell, withClient } from './session.ts'
+import { type AckOptions, acknowledged, ackOption, clientCommand, type Session, type Shell, withClient } from './session.ts'
 
 interface GetOptions {
   readonly raw?: true
@@ -17,11 +18,15 @@ interface ReadOptions extends GetOptions {
   readonly key: string
 }
 
-interface SetOptions {
+interface SetOptions extends AckOptions {
   readonly ttl?: number
   readonly ifAbsent?: true
   readonly ifPresent?: true
   readonly stdin?: true
+}
+
+interface DeleteOptions extends AckOptions {
+  readonly key?: string
 }
 
 interface SearchOptions {
@@ -43,11 +48,13 @@ export function addKeyCommands(shell: Shell): void {
     .option('--if-absent', 'only if there is no value; exit code 1 if there was')
     .option('--if-present', 'only if there is a value; exit code 1 if there was none')
     .option('--stdin', 'take the value from stdin, as it is')
-    .action(withClient<SetOptions>(shell, set))
+    .addOption(ackOption())
+    .action(withClient<SetOptions>(shell, set, acknowledged))
 
   clientCommand(shell, 'delete [keys...]', 'delete keys; prints nothing; exit code 1 if none was there')
     .option('--key <key>', 'one key; no matter whether it was there')
-    .action(withClient<{ readonly key?: string }>(shell, remove))
+    .addOption(ackOption())
+    .action(withClient<DeleteOptions>(shell, remove, acknowledged))
 
   clientCommand(shell, 'search', 'print the keys that begin and end as asked, sorted')
     .option('--prefix <text>', 'how they begin')
@@ -98,7 +105,7 @@ async function set({ client, terminal, json, options, operands }: Session<SetOpt
   return stored ? EXIT.ok : EXIT.negative
 }
 
-async function remove({ client, terminal, json, options, operands }: Session<{ readonly key?: string }>): Promise<ExitCode> {
+async function remove({ client, terminal, json, options, operands }: Session<DeleteOptions>): Promise<ExitCode> {
   const named = operands[0] as readonly string[]
   const { key } = options
   if ((named.length === 0) === (key === undefined)) throw new UsageError('give the keys either one after the other or one by --key')
@@ -112,7 +119,7 @@ async function remove({ client, terminal, json, options, operands }: Session<{ r
 async function printKeys({ terminal, json }: Session<unknown>, keys: AsyncIterable<Buffer>): Promise<ExitCode> {
   let separator = '['
   for await (const key of keys) {
-    if (!json) await terminal.write(Buffer.concat([key, NEW_LINE]))
+    if (!json) await terminal.write(keyLine(key))
     else {
       await terminal.write(`${separator}${JSON.stringify(toJsonBytes(key))}`)
       separator = ','

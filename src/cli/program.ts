@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { addBenchCommand } from './bench-command.ts'
+import { addClusterCommand } from './cluster-command.ts'
 import { EXIT, type ExitCode, errorCodeOf, exitCodeOf } from './exit-code.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addServerCommands } from './server-commands.ts'
@@ -27,6 +28,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     .addHelpText('after', AFTERWORD)
   const shell: Shell = { program, terminal, exitCode: EXIT.ok }
   addServerCommands(shell)
+  addClusterCommand(shell)
   addKeyCommands(shell)
   addTransferCommands(shell)
   addBenchCommand(shell)

@@ -2,7 +2,7 @@
  * Session: what every command that talks to a server has in common: its options, a client made from them, and an exit code at the end.
  */
 import { type Command, Option } from 'commander'
-import { type ClientOptions, JackdawClient } from '../client/index.ts'
+import { type Acknowledgement, type ClientOptions, JackdawClient } from '../client/index.ts'
 import type { ExitCode } from './exit-code.ts'
 import { readDuration } from './number-argument.ts'
 import type { Terminal } from './terminal.ts'
@@ -46,6 +46,24 @@ export function clientCommand(shell: Shell, name: string, summary: string): Comm
       new Option('-t, --timeout <duration>', 'for each request: 500ms, 30s, 5m').argParser(readDuration).default(DEFAULT_TIMEOUT_MS, '5s'),
     )
     .option('--json', 'answer in JSON')
+}
+
+/** What commands that write have besides. */
+export interface AckOptions {
+  readonly ack?: Acknowledgement
+}
+
+export function ackOption(): Option {
+  return new Option('--ack <when>', 'done when it is written, when one replica has it too, or when all have (default: local)').choices([
+    'local',
+    'replica',
+    'all',
+  ])
+}
+
+/** Client options for one connection that asks for the acknowledgement wanted. */
+export function acknowledged({ ack }: AckOptions): ClientOptions {
+  return ack === undefined ? { poolSize: 1 } : { poolSize: 1, ack }
 }
 
 /** An action: opens a client, runs `body`, closes it. `own` are client options that the command itself decides. */

@@ -5,18 +5,20 @@ import { EXIT, type ExitCode } from './exit-code.ts'
 import { dumpLines, type ExportCounts, writeWhole } from './export.ts'
 import { type ImportCounts, importLines } from './import.ts'
 import { startProgress } from './progress.ts'
-import { clientCommand, type Session, type Shell, withClient } from './session.ts'
+import { type AckOptions, acknowledged, ackOption, clientCommand, type Session, type Shell, withClient } from './session.ts'
 
 const CONNECTIONS = 4
 
 export function addTransferCommands(shell: Shell): void {
   const spread = (): { poolSize: number } => ({ poolSize: CONNECTIONS })
-  clientCommand(shell, 'export [file]', 'write all entries as JSON lines, to stdout if no file is given').action(
-    withClient(shell, exportEntries, spread),
-  )
-  clientCommand(shell, 'import [file]', 'store the entries that export wrote, from stdin if no file is given').action(
-    withClient(shell, importEntries, spread),
-  )
+  clientCommand(
+    shell,
+    'export [file]',
+    'write all entries as JSON lines, to stdout if no file is given; whether a value is JSON or a string is not kept: import stores strings',
+  ).action(withClient(shell, exportEntries, spread))
+  clientCommand(shell, 'import [file]', 'store the entries that export wrote, from stdin if no file is given')
+    .addOption(ackOption())
+    .action(withClient<AckOptions>(shell, importEntries, (options) => ({ ...acknowledged(options), ...spread() })))
 }
 
 async function exportEntries({ client, terminal, json, operands }: Session<unknown>): Promise<ExitCode> {

@@ -12,7 +12,7 @@ import { parseInfo, type ServerInfo } from './info.ts'
 import { parseJson, toJson } from './json.ts'
 import { type ClientOptions, checkWhole, readOptions } from './options.ts'
 import type { PoolCounters } from './pool.ts'
-import { arrayOf, bytesOf, bytesOrNull, numberOf, pageOf } from './reply-shape.ts'
+import { bytesOf, bytesOrNull, numberOf, pageOf } from './reply-shape.ts'
 import type { Effect } from './request.ts'
 import type { Argument, Reply } from './resp.ts'
 import { type CallOptions, type Command, Sender } from './sender.ts'
@@ -41,7 +41,7 @@ export interface RepeatOptions extends CallOptions {
 }
 
 export interface WalkOptions extends CallOptions {
-  /** Keys that are asked for at a time. Default 1,000. `timeoutMs` is for one such page. */
+  /** Keys that are asked for at a time. Default 1,000; a search takes 10,000 at most. `timeoutMs` is for one such page. */
   readonly pageSize?: number | undefined
 }
 
@@ -66,8 +66,12 @@ export interface ClientCounters extends PoolCounters {
 const BATCH_KEYS = 512
 /** Bytes of values in one MSET, but for a single larger one. */
 const BATCH_BYTES = 4 * 1024 * 1024
+/** GETs that are asked for at a time: their answers come one by one, so that only the values themselves must fit the limits. */
+const PIPELINED_GETS = 64
 const PAGE_SIZE = 1000
 const MAX_PAGE_SIZE = 100_000
+/** A server answers no more of a search at a time. */
+const MAX_SEARCH_PAGE = 10_000
 const NO_KEY = -2
 const NO_EXPIRY = -1
 
@@ -125,8 +129,15 @@ export class JackdawClient {
   /** The values in the order of the keys, null where there is none. Many keys are asked for in batches, each with its own `timeoutMs`. */
   async getMany(keys: readonly Key[], options: CallOptions = {}): Promise<(Buffer | null)[]> {
     const values: (Buffer | null)[] = []
-    for (const batch of batches(keys, () => 0)) {
-      for (const value of arrayOf(await this.#sender.one(['MGET', ...batch], 'read', options))) values.push(bytesOrNull(value))
+    for (let from = 0; from < keys.length; from += PIPELINED_GETS) {
+      const some = keys.slice(from, from + PIPELINED_GETS)
+      const commands = some.map((key): Argument[] => ['GET', key])
+      const replies = await this.#sender.several(commands, 'read', options)
+      for (const [i, key] of some.entries()) {
+        const reply = replies[i]
+        // A GET by itself is asked again with the patience that it needs, and rejects with what it is refused with.
+        values.push(reply instanceof ServerError ? await this.get(key, options) : bytesOrNull(reply))
+      }
     }
     return values
   }
@@ -201,7 +212,7 @@ export class JackdawClient {
   /** `search` for keys of any bytes. */
   async *searchBytes(options: SearchOptions): AsyncGenerator<Buffer, void, undefined> {
     let left = checkWhole('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0, Number.MAX_SAFE_INTEGER)
-    const pageSize = readPageSize(options)
+    const pageSize = Math.min(readPageSize(options), MAX_SEARCH_PAGE)
     const words: Argument[] = ['SEARCH']
     if (options.prefix !== undefined) words.push('PREFIX', options.prefix)
     if (options.suffix !== undefined) words.push('SUFFIX', options.suffix)

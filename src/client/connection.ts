@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net'
 import type { Address } from './address.ts'
 import type { Clock, Timer } from './clock.ts'
 import { ConnectionLostError, ProtocolError, ServerError } from './errors.ts'
-import type { Credentials } from './options.ts'
+import type { Acknowledgement, Credentials } from './options.ts'
 import { type Carrier, Request } from './request.ts'
 import { encodeCommands, type Reply, ReplyDecoder, type ReplyLimits } from './resp.ts'
 
@@ -23,6 +23,7 @@ export interface ConnectionOptions {
   readonly maxInFlight: number
   readonly limits: ReplyLimits
   readonly auth: Credentials | null
+  readonly ack: Acknowledgement
 }
 
 /** All calls come from the event loop, never from within `send`. */
@@ -42,7 +43,7 @@ export interface ConnectionOwner {
 /** The kernel asks a silent peer after this long; requests have deadlines of their own. */
 const KEEP_ALIVE_MS = 10_000
 
-/** Connects, and authenticates if asked to. Rejects with what the socket says, a `ConnectionLostError`, or the `ServerError` of the refusal. */
+/** Connects, authenticates if asked to, and agrees on the acknowledgement of writes. Rejects with what the socket says, a `ConnectionLostError`, or the `ServerError` of the refusal. */
 export async function openConnection(
   address: Address,
   options: ConnectionOptions,
@@ -53,7 +54,7 @@ export async function openConnection(
   const giveUp = (): void => connection.destroy(new ConnectionLostError(address.text, 'was given up'))
   signal.addEventListener('abort', giveUp)
   try {
-    if (options.auth !== null) await connection.authenticate(options.auth)
+    await connection.greet()
     if (connection.closed) throw new ConnectionLostError(address.text, 'was closed by the server')
   } catch (error) {
     connection.destroy(error as Error)
@@ -103,14 +104,17 @@ export class Connection implements Carrier {
     return this.#state === 'open' && this.#unanswered.length < this.#options.maxInFlight && !this.#socket.writableNeedDrain
   }
 
-  /** The greeting may take as long as connecting may. Rejects with the server's refusal, or because no answer came. */
-  async authenticate({ username, password }: Credentials): Promise<void> {
-    const words = username === undefined ? ['AUTH', password] : ['AUTH', username, password]
-    const { clock, connectTimeoutMs } = this.#options
-    const request = new Request({ payload: encodeCommands([words]), replies: 1, effect: 'read', clock, timeoutMs: connectTimeoutMs })
+  /** What has to be said first may take as long as connecting may. Rejects with the server's refusal, or because no answer came. */
+  async greet(): Promise<void> {
+    const { clock, connectTimeoutMs, auth, ack } = this.#options
+    const commands: string[][] = []
+    if (auth !== null) commands.push(auth.username === undefined ? ['AUTH', auth.password] : ['AUTH', auth.username, auth.password])
+    if (ack !== 'local') commands.push(['CLIENT', 'ACK', ack])
+    if (commands.length === 0) return
+    const payload = encodeCommands(commands)
+    const request = new Request({ payload, replies: commands.length, effect: 'read', clock, timeoutMs: connectTimeoutMs })
     this.send(request)
-    const [reply] = await request.promise
-    if (reply instanceof ServerError) throw reply
+    for (const reply of await request.promise) if (reply instanceof ServerError) throw reply
   }
 
   /** From now on the owner hears of it. */

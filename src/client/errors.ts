@@ -7,6 +7,8 @@ export type ErrorCode =
   | 'ABORT_ERR'
   | 'CLOSED'
   | 'CONNECTION_LOST'
+  | 'NO_REPLICAS'
+  | 'NOT_CONFIRMED'
   | 'NOT_JSON'
   | 'OUTCOME_UNKNOWN'
   | 'POOL_EXHAUSTED'
@@ -16,8 +18,8 @@ export type ErrorCode =
   | 'UNREACHABLE'
   | 'VALUE_TOO_LARGE'
 
-/** `no`: the call changed nothing, and may be made again. `maybe`: nobody here knows. */
-export type Touched = 'no' | 'maybe'
+/** `no`: the call changed nothing, and may be made again. `maybe`: nobody here knows. `yes`: it changed what it was to change, or some of it. */
+export type Touched = 'no' | 'maybe' | 'yes'
 
 export class JackdawError extends Error {
   readonly code: ErrorCode
@@ -36,10 +38,15 @@ export class ServerError extends JackdawError {
   /** First word of the answer: `ERR`, `WRONGTYPE`, `OOM`, `TRYAGAIN`, `NOAUTH` and so on. */
   readonly replyCode: string
 
-  /** `text` as it came over the wire, with its first word. */
-  constructor(text: string) {
-    super('ServerError', 'REFUSED', text.includes(MAY_HAVE_RUN) ? 'maybe' : 'no', text)
-    this.replyCode = /^\S*/.exec(text)?.[0] ?? ''
+  /** `text` as it came over the wire, with its first word. Whoever reads a reply calls `serverErrorOf`, which knows the subclasses. */
+  constructor(
+    text: string,
+    name: string = 'ServerError',
+    code: ErrorCode = 'REFUSED',
+    touched: Touched = text.includes(MAY_HAVE_RUN) ? 'maybe' : 'no',
+  ) {
+    super(name, code, touched, text)
+    this.replyCode = replyCodeOf(text)
   }
 
   /** Worth asking again: the cluster could not answer at that moment. */
@@ -47,6 +54,37 @@ export class ServerError extends JackdawError {
     return this.replyCode === 'TRYAGAIN'
   }
 }
+
+/**
+ * The acknowledgement that the client asks for (`ack`) cannot be given, as no replica can be reached. Nothing was written; of a call on several keys,
+ * those whose replicas are there may have been: `touched` is `yes` then.
+ */
+export class NoReplicasError extends ServerError {
+  constructor(text: string) {
+    super(text, 'NoReplicasError', 'NO_REPLICAS', text.includes(PARTLY) ? 'yes' : 'no')
+  }
+}
+
+/** It was written, but the replicas that `ack` asks for have not confirmed it in time: the loss of one member may take it back. */
+export class NotConfirmedError extends ServerError {
+  constructor(text: string) {
+    super(text, 'NotConfirmedError', 'NOT_CONFIRMED', 'yes')
+  }
+}
+
+/** The error that a reply is, in the class that says most of it. */
+export function serverErrorOf(text: string): ServerError {
+  const replyCode = replyCodeOf(text)
+  if (replyCode === 'NOREPLICAS') return new NoReplicasError(text)
+  return replyCode === 'NOTCONFIRMED' ? new NotConfirmedError(text) : new ServerError(text)
+}
+
+function replyCodeOf(text: string): string {
+  return /^\S*/.exec(text)?.[0] ?? ''
+}
+
+/** The words by which the server says that a command on several keys was refused for some of them only. */
+const PARTLY = 'were written'
 
 /** The words by which the server says that it lost sight of a write that it had sent on. */
 const MAY_HAVE_RUN = 'may have been executed'

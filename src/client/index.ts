@@ -18,6 +18,8 @@ export {
   ClientClosedError,
   ConnectionLostError,
   JackdawError,
+  NoReplicasError,
+  NotConfirmedError,
   NotJsonError,
   OutcomeUnknownError,
   PoolExhaustedError,
@@ -28,6 +30,6 @@ export {
   ValueTooLargeError,
 } from './errors.ts'
 export type { ServerInfo } from './info.ts'
-export type { ClientOptions, Credentials } from './options.ts'
+export type { Acknowledgement, ClientOptions, Credentials } from './options.ts'
 export type { Argument, Reply } from './resp.ts'
 export type { CallOptions, Command } from './sender.ts'

@@ -9,6 +9,12 @@ export interface Credentials {
   readonly password: string
 }
 
+/**
+ * When a write is answered: once it is written, once one replica has it too (so that it survives the loss of any one member), or once all replicas that
+ * are there have it.
+ */
+export type Acknowledgement = 'local' | 'replica' | 'all'
+
 export interface ClientOptions {
   /** `host:port` of any members, or of a Service before them. Each new connection goes to the next one. Default `127.0.0.1:6379`. */
   readonly addresses?: readonly string[]
@@ -18,7 +24,7 @@ export interface ClientOptions {
   readonly maxInFlight?: number
   /** Most requests that wait for a connection; further ones fail at once with `PoolExhaustedError`. Default 10,000. */
   readonly maxWaiting?: number
-  /** For one address to accept, and for it to answer AUTH. Default 1,000. */
+  /** For one address to accept, and for it to answer AUTH and CLIENT ACK. Default 1,000. */
   readonly connectTimeoutMs?: number
   /** For a whole call: waiting, connecting and every attempt. A call may bring its own `timeoutMs`. Default 5,000. */
   readonly requestTimeoutMs?: number
@@ -37,6 +43,8 @@ export interface ClientOptions {
   /** Largest answer to one command. Default 256 MiB. */
   readonly maxReplyBytes?: number
   readonly auth?: Credentials
+  /** For all writes of this client, agreed on with each connection; open another client for writes that need another. Default `local`. */
+  readonly ack?: Acknowledgement
   /** For tests. */
   readonly clock?: Clock
   /** For tests. */
@@ -68,6 +76,8 @@ const NUMBERS = [
   ['maxReplyBytes', 256 * MIB, 1024, 1024 * MIB],
 ] as const
 
+const ACKNOWLEDGEMENTS: readonly Acknowledgement[] = ['local', 'replica', 'all']
+
 type NumberName = (typeof NUMBERS)[number][0]
 
 /** Throws `RangeError`. */
@@ -78,9 +88,12 @@ export function readOptions(options: ClientOptions): Settings {
   if (numbers.maxReplyBytes < numbers.maxValueBytes) throw new RangeError('maxReplyBytes is below maxValueBytes')
   const addresses = (options.addresses ?? [DEFAULT_ADDRESS]).map(parseAddress)
   if (addresses.length === 0 || addresses.length > MAX_ADDRESSES) throw new RangeError(`addresses must be 1 to ${MAX_ADDRESSES}`)
+  const ack = options.ack ?? 'local'
+  if (!ACKNOWLEDGEMENTS.includes(ack)) throw new RangeError(`ack is ${String(ack)}, but must be one of ${ACKNOWLEDGEMENTS.join(', ')}`)
   return {
     ...numbers,
     addresses,
+    ack,
     auth: options.auth ?? null,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

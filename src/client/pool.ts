@@ -10,6 +10,7 @@
  * | had not left whole, or is a read, or may be repeated | goes out again, on whichever connection comes first |
  * | may have been executed, and may not be repeated | `OutcomeUnknownError` |
  * | answered TRYAGAIN, not executed | goes out again, after a pause |
+ * | answered NOREPLICAS or NOTCONFIRMED | fails with that: whoever asked for an acknowledgement decides what it is worth |
  * | waited while every address refused | waits for the next round of addresses |
  *
  * each until its `retries` are used up. When all addresses fail, the next round waits for the backoff.
@@ -241,11 +242,11 @@ export class Pool implements ConnectionOwner {
   }
 
   #connectionOptions(): ConnectionOptions {
-    const { clock, random, connectTimeoutMs, maxConnectionAgeMs, idleTimeoutMs, maxInFlight, maxValueBytes, maxReplyBytes, auth } =
+    const { clock, random, connectTimeoutMs, maxConnectionAgeMs, idleTimeoutMs, maxInFlight, maxValueBytes, maxReplyBytes, auth, ack } =
       this.#settings
     const limits = { maxBulkBytes: maxValueBytes, maxReplyBytes }
     const maxAgeMs = maxConnectionAgeMs * (1 - AGE_JITTER * random())
-    return { clock, connectTimeoutMs, maxAgeMs, idleTimeoutMs, maxInFlight, limits, auth }
+    return { clock, connectTimeoutMs, maxAgeMs, idleTimeoutMs, maxInFlight, limits, auth, ack }
   }
 
   #roundFailed(errors: readonly Error[]): void {

@@ -18,7 +18,7 @@ export function numberOf(reply: Reply | undefined): number {
   throw unexpected('an integer')
 }
 
-export function arrayOf(reply: Reply | undefined): Reply[] {
+function arrayOf(reply: Reply | undefined): Reply[] {
   if (Array.isArray(reply)) return reply
   throw unexpected('an array')
 }

@@ -128,7 +128,8 @@ export class Request {
 
   /** A write that some attempt left in doubt fails with `OutcomeUnknownError`, whatever happened last, unless `error` is one that says so itself. */
   fail(error: Error): void {
-    const saysSo = error instanceof JackdawError && error.touched === 'maybe' && !(error instanceof ServerError)
+    const saysSo =
+      error instanceof JackdawError && (error.touched === 'yes' || (error.touched === 'maybe' && !(error instanceof ServerError)))
     const doubt = this.touched === 'maybe' && !saysSo
     if (this.#settle()) this.#reject(doubt ? new OutcomeUnknownError(error) : error)
   }

@@ -7,7 +7,7 @@
  *
  * The client never says HELLO, so a server does not speak RESP3 to it; the types that came with RESP3 are errors here.
  */
-import { ProtocolError, ServerError } from './errors.ts'
+import { ProtocolError, type ServerError, serverErrorOf } from './errors.ts'
 
 /** One word of a command. Strings travel as UTF-8. */
 export type Argument = string | number | bigint | Uint8Array
@@ -132,7 +132,7 @@ export class ReplyDecoder {
         this.#emit(rest)
         break
       case 0x2d: // -
-        this.#emit(new ServerError(rest))
+        this.#emit(serverErrorOf(rest))
         break
       case 0x3a: // :
         this.#emit(readInteger(rest))

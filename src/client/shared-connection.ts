@@ -10,7 +10,7 @@ const NOT_SHARED = new Set(
     'RESET SELECT SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE UNWATCH WATCH'
   ).split(' '),
 )
-const NOT_SHARED_OF_CLIENT = new Set(['CACHING', 'REPLY', 'TRACKING'])
+const NOT_SHARED_OF_CLIENT = new Set(['ACK', 'CACHING', 'REPLY', 'TRACKING'])
 
 /** Throws `TypeError` for a command that a shared connection cannot carry. */
 export function refuseUnshareable(command: readonly Argument[]): void {

@@ -29,6 +29,7 @@ export interface Options {
   readonly advertiseHost: string
   readonly httpPort: number
   readonly respPort: number
+  readonly clusterPort: number
   readonly textPort: number
   readonly grpcPort: number
   readonly gossipPort: number
@@ -133,6 +134,11 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
   },
   httpPort: { type: PORT, fallback: 8080, doc: 'Port of the HTTP face; 0 takes any free port.' },
   respPort: { type: PORT, fallback: 6379, doc: 'Port of the Redis face (RESP); 0 takes any free port.' },
+  clusterPort: {
+    type: PORT,
+    fallback: 6380,
+    doc: 'Port of the Redis face for clients that know of clusters: it sends them to the member that serves a key (MOVED); 0 takes any free port.',
+  },
   textPort: { type: PORT, fallback: 31_337, doc: 'Port of the text face, for telnet; 0 takes any free port.' },
   grpcPort: { type: PORT, fallback: 50_051, doc: 'Port of the gRPC face; 0 takes any free port.' },
   gossipPort: { type: PORT, fallback: 7946, doc: 'Port of the gossip, UDP and TCP; 0 takes any free port.' },

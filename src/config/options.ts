@@ -161,7 +161,7 @@ function refuseKeys({ gossipKeys, gossipKeysFile, gossipVerify }: Options): void
 
 function refuseEqualPorts(options: Options): void {
   const taken = new Map<number, string>()
-  for (const name of ['httpPort', 'respPort', 'textPort', 'grpcPort', 'gossipPort', 'peerPort', 'adminPort'] as const) {
+  for (const name of ['httpPort', 'respPort', 'clusterPort', 'textPort', 'grpcPort', 'gossipPort', 'peerPort', 'adminPort'] as const) {
     const port = options[name]
     if (port === 0) continue
     const other = taken.get(port)

@@ -19,6 +19,7 @@ export interface ErrorRow {
 const GRPC_INVALID_ARGUMENT = 3
 const GRPC_DEADLINE_EXCEEDED = 4
 const GRPC_NOT_FOUND = 5
+const GRPC_PERMISSION_DENIED = 7
 const GRPC_RESOURCE_EXHAUSTED = 8
 const GRPC_FAILED_PRECONDITION = 9
 const GRPC_UNIMPLEMENTED = 12
@@ -27,6 +28,7 @@ const GRPC_UNAVAILABLE = 14
 
 export const ERRORS = {
   KEY_NOT_FOUND: row(404, 'ERR', GRPC_NOT_FOUND, 'no', 'No value is stored under the key.'),
+  MEMBER_NOT_FOUND: row(404, 'ERR', GRPC_NOT_FOUND, 'no', 'No member that is there has this name or address.'),
   ROUTE_NOT_FOUND: row(404, 'ERR', GRPC_UNIMPLEMENTED, 'no', 'There is no such path.'),
   METHOD_NOT_ALLOWED: row(
     405,
@@ -36,6 +38,7 @@ export const ERRORS = {
     'The path exists, but not for this method; the `Allow` header names those it has.',
   ),
   REQUEST_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'What came is not a request of this protocol.'),
+  FORBIDDEN: row(403, 'ERR', GRPC_PERMISSION_DENIED, 'no', 'A page of another origin may not change anything.'),
   KEY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The key is empty, too long or not valid UTF-8.'),
   BODY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The body is not what the route expects.'),
   QUERY_INVALID: row(400, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'A query parameter is malformed or out of range.'),

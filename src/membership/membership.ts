@@ -4,6 +4,7 @@
  * The interface hides SWIM (see swim.ts): callers read `members()`, hear of changes, and hand in facts that gossip cannot know. An identity is
  * `(name, generation)`; the address is only where to reach it. A larger generation of a name is the death notice of the smaller.
  */
+import type { FacePorts } from '../lib/face-ports.ts'
 import type { Address } from '../transport/transport.ts'
 
 /** `left`: stopped in order. `dead`: declared so by gossip, or a fact from Kubernetes. Both are remembered, so that late news cannot revive them. */
@@ -24,6 +25,8 @@ export interface MemberMeta {
   readonly tableVersion: number
   readonly protocolMin: number
   readonly protocolMax: number
+  /** Where its clients reach it, at the host of its gossip address. */
+  readonly facePorts: FacePorts
 }
 
 export const MAX_META_BYTES = 512

@@ -4,12 +4,13 @@
  *     record  name text | generation u48 | mark u32 | incarnation u48 | state u8 | flags u8 | address text | accuser text
  *             | meta length u16, meta | fields of later versions
  *     meta    peer address text | uid text | zone text | flags u8 | table version u48 | protocol min u8 | protocol max u8
- *             | fields of later versions
+ *             | http port u16 | resp port u16 | cluster port u16 | text port u16 | grpc port u16 | fields of later versions
  *
  * Whoever frames a record tells its length. What is left of it after the known fields was appended by a later version: it is kept and passed
  * on, so that a member of that version hears it whole even when the news came through one of ours. A record in an unknown state is skipped.
  */
 import { ByteReader, ByteWriter, MalformedError, NO_BYTES } from '../lib/bytes.ts'
+import { type FacePorts, NO_PORTS } from '../lib/face-ports.ts'
 import { MAX_META_BYTES, type MemberMeta, type MemberState } from './membership.ts'
 import { MAX_ORDINAL, type MemberRecord } from './record.ts'
 
@@ -26,6 +27,7 @@ const FLAG_FOR_GOOD = 2
 
 /** Throws a `RangeError` for a meta that does not fit its 512 bytes. */
 export function encodeMeta(meta: MemberMeta): Buffer {
+  const { http, resp, cluster, text, grpc } = meta.facePorts
   const bytes = new ByteWriter(128)
     .text(meta.peerAddress)
     .text(meta.uid)
@@ -34,6 +36,11 @@ export function encodeMeta(meta: MemberMeta): Buffer {
     .u48(meta.tableVersion)
     .u8(meta.protocolMin)
     .u8(meta.protocolMax)
+    .u16(http)
+    .u16(resp)
+    .u16(cluster)
+    .u16(text)
+    .u16(grpc)
     .toBuffer()
   if (bytes.length > MAX_META_BYTES) throw new RangeError(`a meta of ${bytes.length} bytes is over the limit of ${MAX_META_BYTES}`)
   return bytes
@@ -54,7 +61,13 @@ function decodeMeta(bytes: Buffer): MemberMeta {
     tableVersion: reader.u48(),
     protocolMin: reader.u8(),
     protocolMax: reader.u8(),
+    // The first version ends here.
+    facePorts: reader.remaining === 0 ? NO_PORTS : readPorts(reader),
   }
+}
+
+function readPorts(reader: ByteReader): FacePorts {
+  return { http: reader.u16(), resp: reader.u16(), cluster: reader.u16(), text: reader.u16(), grpc: reader.u16() }
 }
 
 export function encodeRecord(record: MemberRecord): Buffer {

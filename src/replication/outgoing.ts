@@ -31,10 +31,16 @@ const WINDOW_BYTES = 8 * 1024 * 1024
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 const FLUSH_BYTES = 512 * 1024
 
+/**
+ * What became of what somebody waits for: the follower `held` it once; this life of it, or this member, is `gone`; or the session began anew, and what
+ * was streamed before is `void`.
+ */
+type Arrival = 'held' | 'gone' | 'void'
+
 /** Somebody waits for the follower to have applied all up to a message. */
 interface Confirmation {
   readonly sequence: number
-  readonly done: (confirmed: boolean) => void
+  readonly done: (arrival: Arrival) => void
 }
 
 interface Waiting {
@@ -63,7 +69,7 @@ export class Outgoing {
   readonly #frames = new FrameWriter()
   readonly #waiting: Waiting[] = []
   /** In ascending order of the sequence. */
-  readonly #confirmations: Confirmation[] = []
+  readonly #confirmations = new Set<Confirmation>()
   #link: PeerLink | null = null
   /** The follower has said, on this link, where to go on. */
   #resumed = false
@@ -127,14 +133,26 @@ export class Outgoing {
   }
 
   /**
-   * Calls back when the follower has confirmed all that was written so far: at once, if it has; with `false` when it never will, because the session
-   * ends or begins anew.
+   * Calls back once when the follower holds every write of the slot that was made so far: at once, if it does. One that does not follow the slot, or
+   * not any more, has been sent nothing of it. Answers a function that ends the waiting.
    */
-  whenConfirmed(done: (confirmed: boolean) => void): void {
+  whenConfirmed(slot: number, done: (arrival: Arrival) => void): () => void {
+    if (this.#closed || this.states[slot] !== UNFOLLOWED) return this.whenApplied(done)
+    done('void')
+    return () => {}
+  }
+
+  /** Calls back once when the follower has applied all that was streamed so far, of whatever slots: at once, if it has. Answers as above. */
+  whenApplied(done: (arrival: Arrival) => void): () => void {
     const sequence = this.#frames.bytes > 0 ? this.#nextSequence : this.#nextSequence - 1
-    if (this.#closed) done(false)
-    else if (this.#ackedSequence >= sequence) done(true)
-    else this.#confirmations.push({ sequence, done })
+    if (this.#closed) done('gone')
+    else if (this.#ackedSequence >= sequence) done('held')
+    else {
+      const confirmation = { sequence, done }
+      this.#confirmations.add(confirmation)
+      return () => this.#confirmations.delete(confirmation)
+    }
+    return () => {}
   }
 
   /** Adds frames to this turn's message. */
@@ -200,7 +218,7 @@ export class Outgoing {
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#link = null
-    this.#disappoint()
+    this.#disappoint('gone')
   }
 
   #release(sequence: number): void {
@@ -213,13 +231,17 @@ export class Outgoing {
       if (waiting.sequence <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - waiting.message.length)
     }
     this.#waiting.splice(0, released)
-    let confirmed = 0
-    while ((this.#confirmations[confirmed]?.sequence ?? Number.POSITIVE_INFINITY) <= this.#ackedSequence) confirmed++
-    for (const { done } of this.#confirmations.splice(0, confirmed)) done(true)
+    for (const confirmation of this.#confirmations) {
+      if (confirmation.sequence > this.#ackedSequence) break
+      this.#confirmations.delete(confirmation)
+      confirmation.done('held')
+    }
   }
 
-  #disappoint(): void {
-    for (const { done } of this.#confirmations.splice(0)) done(false)
+  #disappoint(arrival: Arrival): void {
+    const disappointed = [...this.#confirmations]
+    this.#confirmations.clear()
+    for (const { done } of disappointed) done(arrival)
   }
 
   #believe(ack: Ack, complete: SlotSet): void {
@@ -266,6 +288,6 @@ export class Outgoing {
     this.#frames.reset()
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.states[slot] !== UNFOLLOWED) this.setState(slot, UNFOLLOWED)
     this.#events.reset(this)
-    this.#disappoint()
+    this.#disappoint('void')
   }
 }

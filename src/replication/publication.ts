@@ -21,6 +21,7 @@ export interface PeerTable {
   readonly version: number
   readonly primaryVersion: number
   readonly primary: SlotSet
+  readonly complete: SlotSet
 }
 
 export interface PublicationEvents {
@@ -50,6 +51,11 @@ export class Publication {
     calls.onOpen((peer) => calls.tell(peer.name, KIND_TABLE, this.#encoded()))
     calls.handle(KIND_TABLE, (from, body) => this.#read(from, body))
     calls.handle(KIND_TABLE_GET, (_from, _body, respond) => respond?.(this.#encoded()))
+  }
+
+  /** Of this member's own table. */
+  get version(): number {
+    return this.#version
   }
 
   /** The table that this life of a peer has published last. */
@@ -115,7 +121,7 @@ export class Publication {
   }
 
   #read(from: PeerIdentity, body: Buffer): void {
-    const { version, primaryVersion, floor, primaries } = decodeTable(body)
+    const { version, primaryVersion, floor, complete, primaries } = decodeTable(body)
     if (this.#has(from, version)) return
     this.#events.floor(floor)
     const primary = new SlotSet()
@@ -123,7 +129,7 @@ export class Publication {
       primary.addAll(slots)
       for (const slot of slots) this.#events.holds(slot, term)
     }
-    this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary })
+    this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary, complete })
     this.#events.heard()
   }
 

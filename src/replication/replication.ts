@@ -40,6 +40,7 @@ import type { PeerCalls, PeerIdentity, PeerLink, PeerLinkHandlers } from './peer
 import { Publication } from './publication.ts'
 import type { SlotData } from './slot-data.ts'
 import { addToGroup, CLAIMING, NONE, PARKED, PRIMARY, SlotTable } from './slot-table.ts'
+import { Survey } from './survey.ts'
 
 export const TICK_MS = 50
 const BEAT_MS = 100
@@ -92,6 +93,8 @@ export interface ReplicationStats {
 export type Route = 'here' | string | null
 
 export class Replication {
+  /** For those who look at the cluster from outside. */
+  readonly survey: Survey
   readonly #options: ReplicationOptions
   readonly #context: Context
   readonly #table: SlotTable
@@ -161,6 +164,7 @@ export class Replication {
       heard: () => this.#routesSoon(),
       published: options.tablePublished,
     })
+    this.survey = new Survey(this.#context, this.#followers, this.#publication)
     this.#fence = new Fence(this.#context, this.#claims, options.hung, () => this.#routesSoon())
     calls.handle(KIND_TERMS, (_from, body) => this.adoptTerms(decodeTerms(new ByteReader(body))))
     calls.handle(KIND_SURPLUS, (_from, body, respond) => respond?.(this.#mayBeDropped(decodeSlots(body))))

@@ -3,12 +3,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { SetRequest } from '../../src/cache/cache.ts'
 import { ClusterCache } from '../../src/cache/cluster-cache.ts'
-import { EXPIRY_AT, EXPIRY_IN, EXPIRY_KEEP, OPERATION_EXPIRE } from '../../src/cache/operation.ts'
+import { ACK_REPLICA, EXPIRY_AT, EXPIRY_IN, EXPIRY_KEEP, OPERATION_EXPIRE } from '../../src/cache/operation.ts'
 import { VALUE_STRING } from '../../src/lib/entry.ts'
 import type { CacheError } from '../../src/lib/errors.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { slotOf } from '../../src/lib/slot.ts'
 import { EPOCH_MS, FakeClock } from '../support/fake-clock.ts'
+import { loneRoster } from '../support/fake-topology.ts'
 import { ask, deleteOf, getOf, operationOf, setOf } from '../support/operations.ts'
 import { FakeMember, FakeNetwork } from './fakes.ts'
 
@@ -28,6 +29,7 @@ function setting(): { clock: FakeClock; member: FakeMember; other: ClusterCache;
       store,
       authority: member,
       calls: member,
+      roster: loneRoster(name),
       name: () => name,
       limits,
       forwardTimeoutMs: 1000,
@@ -153,10 +155,57 @@ test('of many each is written by itself; those that fail are named in request or
   assert.equal(result, { set: 2, failed: ['b', 'd'], code: 'TRY_AGAIN' })
   cache.setMany([], (error, many) => {
     assert.is(error, null)
-    assert.equal(many, { set: 0, failed: [], error: null })
+    assert.equal(many, { set: 0, failed: [], unconfirmed: [], error: null })
     answers++
   })
   assert.is(answers, 2)
+})
+
+test('very many are written in slices, and others have their turn between them', () => {
+  const { cache, member, clock } = setting()
+  const counts: number[] = []
+  clock.observer = () => counts.push(member.written.length)
+  let set = 0
+  const many = (keys: number): void =>
+    cache.setMany(
+      Array.from({ length: keys }, (_, i) => request(`k${i}`)),
+      (_error, result) => {
+        set += result?.set ?? 0
+      },
+    )
+  many(500)
+  assert.is(set, 500, 'a small one at once')
+  many(1200)
+  assert.is(member.written.length, 1000)
+  clock.advance(10)
+  assert.is(set, 1700)
+  assert.equal([...new Set(counts)], [1500, 1700])
+})
+
+test('of many those that are written and not confirmed are told apart from those that are not written', () => {
+  const { cache, member, clock } = setting()
+  const keys = ['a', 'b', 'c', 'd']
+  for (const key of ['a', 'b', 'd']) member.followers.set(slotOf(Buffer.from(key)), 1)
+  let result: { set: number; failed: string[]; unconfirmed: string[]; code: string | undefined } | null = null
+  cache.setMany(
+    keys.map((key) => ({ ...request(key), ack: ACK_REPLICA })),
+    (_error, many) => {
+      if (many === null) return
+      result = { set: many.set, failed: many.failed.map(String), unconfirmed: many.unconfirmed.map(String), code: many.error?.code }
+    },
+  )
+  assert.is(member.awaited.length, 3)
+  assert.ok(
+    member.awaited.every(({ timeoutMs }) => timeoutMs < 1000),
+    'there is time left to tell the asker',
+  )
+  for (const [i, { done }] of member.awaited.entries()) done(i === 0)
+  clock.advance(10)
+  assert.equal(result, { set: 1, failed: ['b', 'c', 'd'], unconfirmed: ['b', 'd'], code: 'NO_REPLICAS' })
+  assert.equal(
+    member.written.map(({ key }) => key),
+    ['a', 'b', 'd'],
+  )
 })
 
 test('what is served elsewhere outlives the bytes of the request', () => {

@@ -8,6 +8,7 @@ import type { CacheError } from '../../src/lib/errors.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SLOT_COUNT, slotOf } from '../../src/lib/slot.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { loneRoster } from '../support/fake-topology.ts'
 import { FakeMember, FakeNetwork } from './fakes.ts'
 
 export const NAMES = ['a', 'b', 'c'] as const
@@ -31,6 +32,7 @@ export class CacheFlock {
         store: member.store,
         authority: member,
         calls: member,
+        roster: loneRoster(name),
         name: () => name,
         limits: { maxKeyBytes: 64, maxValueBytes: 1024 },
         forwardTimeoutMs: TIMEOUT_MS,

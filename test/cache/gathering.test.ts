@@ -374,6 +374,42 @@ test('a message reaches the subscribers of all members once, and their number is
   assert.is(heard.length, 4)
 })
 
+function confirmed(flock: CacheFlock, slots: readonly number[], wanted: number = 1, by: string = 'a'): number {
+  return flock.wait<number>((done) => flock.cache(by).confirm(slots, wanted, 500, (replicas) => done(null, replicas))) as number
+}
+
+test('the replicas of slots are counted where each is served, and the fewest are answered', () => {
+  const flock = new CacheFlock()
+  const slots = [0, 1, 2, 3]
+  for (const slot of slots) flock.member(NAMES[slot % 3] as string).followers.set(slot, slot === 1 ? 2 : 3)
+  for (const by of NAMES) {
+    assert.is(confirmed(flock, slots, 1, by), 2)
+    assert.is(confirmed(flock, [0, 3], 1, by), 3)
+    assert.is(confirmed(flock, [], 1, by), 0)
+  }
+  assert.is(confirmed(flock, [0, 1, 5]), 0)
+})
+
+test('a slot that nobody serves, or somebody who does not answer, or another than one is asked, has no replica', () => {
+  const flock = new CacheFlock()
+  for (const name of NAMES) for (let slot = 0; slot < 6; slot++) flock.member(name).followers.set(slot, 1)
+  assert.is(confirmed(flock, [0, 1, 2]), 1)
+  flock.member('a').routes.set(1, null)
+  assert.is(confirmed(flock, [0, 1, 2]), 0)
+  assert.is(confirmed(flock, [1]), 0)
+  flock.settle()
+  // `a` has not heard that slot 4 moved from `b` to `c`.
+  flock.member('b').routes.set(4, 'c')
+  flock.member('c').routes.set(4, 'here')
+  assert.is(confirmed(flock, [1, 4]), 0)
+  assert.is(confirmed(flock, [4]), 0)
+  assert.is(confirmed(flock, [1]), 1)
+  for (const failure of ['unreachable', 'lost', 'answer lost', 'refused', 'busy'] as const) {
+    flock.network.failing.set('b', failure)
+    assert.is(confirmed(flock, [0, 1]), 0, failure)
+  }
+})
+
 test('without subscribers nobody gets a message; on one node it is answered at once', () => {
   const alone = new CacheFlock(['a'])
   const counts: number[] = []

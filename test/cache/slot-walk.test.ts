@@ -65,6 +65,21 @@ test('tombstones, expired entries and copies are not met', () => {
   same(flock.walk(10).keys, keys.slice(30, 60))
 })
 
+test('a page that looks at many entries in vain ends, and the walk goes on behind it', () => {
+  const flock = new CacheFlock()
+  for (const key of numbered(40_000)) {
+    flock.holderOf(key).put(key, 'v', (entry) => {
+      entry.expiresAtMs = entry.ms + 50
+    })
+  }
+  flock.clock.advance(100)
+  const page = flock.page(0, 10)
+  if (typeof page === 'string') throw new Error(page)
+  assert.is(page.entries.length, 0)
+  assert.ok(page.cursor > 0, 'it is not the end')
+  same(flock.walk(10).keys, [])
+})
+
 for (let seed = 1; seed <= 4; seed++) {
   test(`while slots change hands between pages, and during them, each key that stays is met once (seed ${seed})`, () => {
     const flock = new CacheFlock()

@@ -52,7 +52,12 @@ test('the ports and the timing of a stop are those of the table', () => {
   assert.is(options.drainMs, OPTION_TABLE.drainMs.fallback)
   assert.is(options.stopTimeoutMs, OPTION_TABLE.stopTimeoutMs.fallback)
   const ports = [...manifest.matchAll(/containerPort: (\d+)/g)].map(([, port]) => Number(port))
-  assert.equal(ports, [options.httpPort, options.gossipPort, options.gossipPort, options.peerPort, options.adminPort])
+  const { httpPort, respPort, clusterPort, textPort, grpcPort, gossipPort, peerPort, adminPort } = options
+  assert.equal(ports, [httpPort, respPort, clusterPort, textPort, grpcPort, gossipPort, gossipPort, peerPort, adminPort])
+})
+
+test('it starts no pod of helm test', () => {
+  assert.not.match(manifest, 'helm.sh/hook')
 })
 
 test('the grace period holds the pause, the stop and five seconds to spare', () => {

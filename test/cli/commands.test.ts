@@ -68,6 +68,31 @@ test('set, get and delete: values on stdout, talk on stderr, and 1 for what is n
     assert.is(entries.size, 0)
   }))
 
+test('--ack is agreed on before anything is written, and only where it is given', () =>
+  scene(async ({ cli, server, folder }) => {
+    const file = join(folder, 'dump')
+    assert.is((await cli('set k v --ack replica')).code, 0)
+    assert.is((await cli(`export ${file}`)).code, 0)
+    server.heard.length = 0
+    assert.is((await cli(`import ${file} --ack all`)).code, 0)
+    assert.is((await cli('delete k --ack replica')).code, 0)
+    assert.is((await cli('set k v')).code, 0)
+    assert.equal(
+      server.heard.filter((line) => !line.includes('PING')).map((line) => line.slice(line.indexOf(' ') + 1)),
+      ['CLIENT ACK all', 'SET k v', 'CLIENT ACK replica', 'DEL k', 'SET k v'],
+    )
+    assert.is((await cli('set k v --ack some')).code, 2)
+  }))
+
+test('a write that its replicas refuse or do not confirm is an error of the server', () =>
+  scene(
+    async ({ cli }) => {
+      const { code, stderr } = await cli('set k v --ack replica')
+      assert.equal([code, stderr], [3, 'ERROR: NOREPLICAS Not enough good replicas to write.\n'])
+    },
+    ([name], peer) => peer.send(String(name) === 'CLIENT' ? '+OK\r\n' : '-NOREPLICAS Not enough good replicas to write.\r\n'),
+  ))
+
 test('a value from stdin and a raw answer are the same bytes', () =>
   scene(async ({ cli }) => {
     const input = Buffer.from([0, 10, 255, 13, 10])
@@ -106,6 +131,12 @@ test('search and keys print a key a line; bytes stay bytes', () =>
     assert.is((await cli('search --limit 2')).stdout, 'abc-1\nabc-2\n')
     assert.is((await cli('keys abc-*')).stdout.split('\n').length, 5)
     assert.is((await cli('keys')).stdout.split('\n').length, 7)
+    entries.clear()
+    put(entries, { 'a\nb\rc': '', 'C:\\temp': '', 'C:\\new': '' })
+    const lines = ['C:\\\\new', 'C:\\temp', 'a\\nb\\rc', '']
+    assert.is((await cli('search')).stdout, lines.join('\n'))
+    assert.equal((await cli('keys')).stdout.split('\n').sort(), lines.sort())
+    assert.equal(JSON.parse((await cli('search --json')).stdout), ['C:\\new', 'C:\\temp', 'a\nb\rc'])
   }))
 
 test('ping and stats tell what answers', () =>
@@ -248,7 +279,7 @@ test('bench counts what fails by its code, and ends as the first failure would',
 test('help and the version are no errors; start hands its options to the server', async () => {
   const help = await jackdaw(['--help'])
   assert.is(help.code, 0)
-  for (const command of 'start get set delete search keys store read flush ping stats bench export import'.split(' ')) {
+  for (const command of 'start get set delete search keys store read flush ping stats cluster bench export import'.split(' ')) {
     assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'))
   }
   assert.match((await jackdaw(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)

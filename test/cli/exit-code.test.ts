@@ -3,6 +3,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { errorCodeOf, exitCodeOf, UsageError } from '../../src/cli/exit-code.ts'
 import {
+  NoReplicasError,
+  NotConfirmedError,
   NotJsonError,
   OutcomeUnknownError,
   ProtocolError,
@@ -22,6 +24,8 @@ test('each kind of failure has its number and its word', () => {
     [new ValueTooLargeError(2, 1), 2, 'VALUE_TOO_LARGE'],
     [Object.assign(new Error('no'), { syscall: 'open', code: 'EACCES' }), 2, 'EACCES'],
     [new ServerError('OOM full'), 3, 'OOM'],
+    [new NoReplicasError('NOREPLICAS none'), 3, 'NOREPLICAS'],
+    [new NotConfirmedError('NOTCONFIRMED late'), 3, 'NOTCONFIRMED'],
     [new ProtocolError('nonsense'), 3, 'PROTOCOL'],
     [new NotJsonError('k'), 3, 'NOT_JSON'],
     [new TimeoutError(5, 'the answer', 'no'), 4, 'TIMEOUT'],

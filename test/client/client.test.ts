@@ -99,6 +99,10 @@ test('many keys are set, read and deleted in batches, in their order', () =>
     assert.is(await client.delete(pairs.map(([key]) => key)), 1200)
     assert.is(await client.delete('k1'), 0)
     assert.equal(await client.getMany([]), [])
+    assert.not.ok(
+      server.heard.some((command) => command.includes('MGET')),
+      'no answer holds all values',
+    )
     await client.setMany([])
     assert.is(await client.size(), 0)
   }))
@@ -145,6 +149,27 @@ test('a search that is left early asks for no further pages', () =>
     await client.setMany(Array.from({ length: 20 }, (_, i) => [`k${i}`, ''] as const))
     for await (const _ of client.search({ prefix: 'k' })) break
     assert.is(server.heard.length, 2)
+  }))
+
+test('of many keys those that the cluster cannot answer at once are asked for again', () => {
+  let asked = 0
+  return scene(
+    async ({ client }) => {
+      assert.equal((await client.getMany(['a', 'b', 'c'])).map(String), ['a', 'b', 'c'])
+      assert.is(asked, 4)
+    },
+    (words, peer) => {
+      const key = String(words[1])
+      asked++
+      peer.send(key === 'b' && asked < 4 ? '-TRYAGAIN not now\r\n' : bulk(key))
+    },
+  )
+})
+
+test('a search asks for no more at a time than a server answers', () =>
+  scene(async ({ client, server }) => {
+    await listOf(client.search({ pageSize: 100_000 }))
+    assert.equal(server.heard, ['1 SEARCH LIMIT 10000'])
   }))
 
 test('all keys are walked, with a pattern or without, as text or as bytes', () =>
@@ -250,7 +275,14 @@ test('what is too large or no word is refused before it is sent', () =>
 test('the raw door gives replies as they came, and refuses what would change the connection for others', () =>
   scene(async ({ client, server }) => {
     assert.is(await client.command(['DBSIZE']), 0)
-    for (const words of [['MULTI'], ['subscribe', 'news'], ['Auth', 'x'], ['CLIENT', 'reply', 'off'], [Buffer.from('hello'), '3']]) {
+    for (const words of [
+      ['MULTI'],
+      ['subscribe', 'news'],
+      ['Auth', 'x'],
+      ['CLIENT', 'reply', 'off'],
+      ['client', 'ack', 'all'],
+      [Buffer.from('hello'), '3'],
+    ]) {
       assert.match((await errorOf(client.command(words))).message, 'changes the connection')
       assert.match((await errorOf(client.pipeline([['PING'], words]))).message, 'changes the connection')
     }

@@ -27,6 +27,7 @@ test('defaults fill what is not given', () => {
   assert.is(settings.poolSize, 7)
   assert.is(settings.requestTimeoutMs, 5000)
   assert.is(settings.addresses[0]?.text, '127.0.0.1:6379')
+  assert.is(settings.ack, 'local')
 })
 
 test('numbers out of range and contradictions are refused in a sentence', () => {
@@ -39,6 +40,7 @@ test('numbers out of range and contradictions are refused in a sentence', () => 
     [{ maxReplyBytes: 2048, maxValueBytes: 4096 }, /maxReplyBytes is below maxValueBytes/],
     [{ addresses: [] }, /addresses must be 1 to/],
     [{ addresses: ['nowhere:'] }, /`nowhere:` is no address/],
+    [{ ack: 'some' as 'all' }, /ack is some, but must be one of local, replica, all/],
   ]
   for (const [options, message] of wrong) assert.throws(() => readOptions(options), message)
 })

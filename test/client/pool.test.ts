@@ -10,6 +10,8 @@ import {
   ConnectionLostError,
   JackdawClient,
   type JackdawError,
+  NoReplicasError,
+  NotConfirmedError,
   OutcomeUnknownError,
   PoolExhaustedError,
   ProtocolError,
@@ -495,6 +497,82 @@ test('a refused password is an error at once, and is not tried over and over', (
     },
     { auth: { password: 'wrong' } },
   ))
+
+test('the acknowledgement wanted is agreed on with each connection, after the password, before anything is sent', () =>
+  scene(
+    ([name], peer) => peer.send(String(name) === 'GET' ? '$-1\r\n' : '+OK\r\n'),
+    async ({ client, server }) => {
+      await client.get('k')
+      server.peers[0]?.socket.end()
+      await until(() => client.counters().lost === 1, 'the loss to be seen')
+      await client.set('k', 'v')
+      assert.equal(server.heard, ['1 AUTH secret', '1 CLIENT ACK replica', '1 GET k', '2 AUTH secret', '2 CLIENT ACK replica', '2 SET k v'])
+    },
+    { auth: { password: 'secret' }, ack: 'replica' },
+  ))
+
+test('without one nothing is said, and a server that knows none is refused', async () => {
+  await scene(
+    (_, peer) => peer.send('$-1\r\n'),
+    async ({ client, server }) => {
+      await client.get('k')
+      assert.equal(server.heard, ['1 GET k'])
+    },
+    { ack: 'local' },
+  )
+  await scene(
+    (_, peer) => peer.send("-ERR unknown subcommand 'ACK'. Try CLIENT HELP.\r\n"),
+    async ({ client, server }) => {
+      assert.instance(await errorOf(client.set('k', 'v')), ServerError)
+      assert.equal(server.heard, ['1 CLIENT ACK all'])
+    },
+    { ack: 'all' },
+  )
+})
+
+test('a write that is refused for want of replicas, or not confirmed, has its own error and is not sent again', async () => {
+  for (const [reply, type, code, touched] of [
+    ['-NOREPLICAS Not enough good replicas to write.', NoReplicasError, 'NO_REPLICAS', 'no'],
+    ['-NOREPLICAS Not enough good replicas to write. Other keys of the command were written.', NoReplicasError, 'NO_REPLICAS', 'yes'],
+    ['-NOTCONFIRMED written, but the replicas asked for have not confirmed it', NotConfirmedError, 'NOT_CONFIRMED', 'yes'],
+  ] as const) {
+    await scene(
+      ([name], peer) => peer.send(String(name) === 'CLIENT' ? '+OK\r\n' : `${reply}\r\n`),
+      async ({ client, server }) => {
+        const calls = [() => client.set('k', 'v'), () => client.increment('k'), () => client.setMany([['k', 'v']], { ttlMs: 5 })]
+        for (const call of calls) {
+          const error = (await errorOf(call())) as ServerError
+          assert.instance(error, type)
+          assert.instance(error, ServerError)
+          assert.equal([error.name, error.code, error.touched, error.transient], [type.name, code, touched, false])
+          assert.is(error.replyCode, reply.slice(1).split(' ')[0])
+        }
+        assert.equal(server.heard.slice(1), ['1 SET k v', '1 INCRBY k 1', '1 SET k v PX 5'])
+      },
+      { ack: 'replica' },
+    )
+  }
+})
+
+test('a write that may have been executed is not said to be refused, and one that is written is said to be', async () => {
+  for (const [reply, name] of [
+    ['-NOREPLICAS Not enough good replicas to write.', 'OutcomeUnknownError'],
+    ['-NOTCONFIRMED written, but the replicas asked for have not confirmed it', 'NotConfirmedError'],
+  ] as const) {
+    await scene(
+      ([command], peer) => {
+        if (String(command) === 'CLIENT') peer.send('+OK\r\n')
+        else if (peer.number === 1) peer.socket.destroy()
+        else peer.send(`${reply}\r\n`)
+      },
+      async ({ client, server, clock }) => {
+        assert.is((await errorOf(passing(clock, client.set('k', 'v')))).name, name)
+        assert.is(server.peers.length, 2)
+      },
+      { ack: 'replica' },
+    )
+  }
+})
 
 test('a server that closes during the greeting counts as unreachable', () =>
   scene(

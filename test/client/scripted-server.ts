@@ -128,6 +128,7 @@ export function memory(entries: Entries): Script {
   }
   const answers: Readonly<Record<string, (words: readonly Buffer[]) => Buffer>> = {
     PING: () => Buffer.from('+PONG\r\n'),
+    CLIENT: ([word]) => (String(word) === 'ACK' ? OK : Buffer.from('-ERR unknown subcommand\r\n')),
     GET: ([key]) => bulk(entries.get(idOf(key))?.value ?? null),
     SET: set,
     MGET: (keys) => array(keys.map((key) => bulk(entries.get(idOf(key))?.value ?? null))),

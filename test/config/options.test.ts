@@ -36,6 +36,7 @@ test('with nothing given, all have their defaults', () => {
     advertiseHost: '10.0.0.7',
     httpPort: 8080,
     respPort: 6379,
+    clusterPort: 6380,
     textPort: 31_337,
     grpcPort: 50_051,
     gossipPort: 7946,

@@ -80,6 +80,13 @@ export class Kube {
     return this.kubectl(['exec', pod, '--', 'node', '--eval', script])
   }
 
+  /** The value of a key as one pod has it for itself, past the ingress; the key is deleted then. */
+  takeKey(pod: string, key: string): Promise<string> {
+    const url = `http://127.0.0.1:8080/v1/${encodeURIComponent(key)}`
+    const script = `fetch('${url}').then(async (answer) => { process.stdout.write(await answer.text()); await fetch('${url}', { method: 'DELETE' }) })`
+    return this.kubectl(['exec', pod, '--', 'node', '--eval', script])
+  }
+
   /** All that helps to understand a failure. Never rejects. */
   async diagnosis(): Promise<string> {
     const attempt = (args: readonly string[]) => this.kubectl(args).catch((error: unknown) => String(error))

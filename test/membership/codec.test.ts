@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
+import { NO_PORTS } from '../../src/lib/face-ports.ts'
 import {
   Codec,
   type ExchangeMessage,
@@ -104,6 +105,23 @@ test('a record of any bytes is read or malformed, and what is read can be passed
     }),
     { numRuns: 5_000 },
   )
+})
+
+test('the ports of the faces travel; a meta of the first version has none, and half of them are malformed', () => {
+  const facePorts = { http: 1, resp: 65_535, cluster: 0, text: 4, grpc: 5 }
+  const told = { ...meta('u'), facePorts }
+  assert.equal(decodeRecord(encodeRecord(record({ meta: told })))?.meta, told)
+  const bytes = encodeMeta(told)
+  const first = encodeRecord(record({ meta: told, metaBytes: bytes.subarray(0, -10) }))
+  assert.equal(decodeRecord(first)?.meta, { ...told, facePorts: NO_PORTS })
+  assert.equal(decodeRecord(first)?.metaBytes, bytes.subarray(0, -10), 'passed on as it came')
+  for (let cut = 1; cut < 10; cut++) {
+    const half = encodeRecord(record({ meta: told, metaBytes: bytes.subarray(0, -cut) }))
+    assert.throws(
+      () => decodeRecord(half),
+      (error: unknown) => error instanceof MalformedError,
+    )
+  }
 })
 
 test('an address that is no UTF-8, and so would be longer when it is passed on, is malformed', () => {

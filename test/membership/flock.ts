@@ -148,5 +148,6 @@ export function meta(uid: string, host: string = 'host'): MemberMeta {
     tableVersion: 0,
     protocolMin: 1,
     protocolMax: 1,
+    facePorts: { http: 8080, resp: 6379, cluster: 6380, text: 31_337, grpc: 50_051 },
   }
 }

@@ -15,6 +15,8 @@ import type {
   SetRequest,
 } from '../../src/cache/cache.ts'
 import {
+  ACK_LOCAL,
+  type AckMode,
   ALWAYS,
   EXPIRY_IN,
   HEAD,
@@ -26,11 +28,13 @@ import {
   OPERATION_SET,
   type Operation,
   type Outcome,
+  operationRow,
   UNLESS_VERSION,
 } from '../../src/cache/operation.ts'
 import { compareBytes, endsWith, NO_BYTES, startsWith } from '../../src/lib/bytes.ts'
 import { Entry, VALUE_STRING, type ValueKind } from '../../src/lib/entry.ts'
 import { CacheError } from '../../src/lib/errors.ts'
+import { FakeTopology } from './fake-topology.ts'
 
 interface Held {
   readonly key: Buffer
@@ -49,6 +53,7 @@ const WIPED = 0x58
 
 export class FakeCache implements Cache {
   readonly limits: Limits
+  readonly topology = new FakeTopology()
   readonly alone = true
   readonly nowMs = FAKE_MS
   readonly held = new Map<string, Held>()
@@ -58,6 +63,10 @@ export class FakeCache implements Cache {
   failure: CacheError | null = null
   /** Keys that cannot be written. */
   readonly broken = new Set<string>()
+  /** Keys whose writes nobody confirms. */
+  readonly unconfirmed = new Set<string>()
+  /** What was asked of all that write, in order. */
+  readonly acks: AckMode[] = []
   /** Entries of a scan's page. */
   pageSize = 1000
   /** The page, counted from 0, that a scan answers with an error. */
@@ -104,6 +113,7 @@ export class FakeCache implements Cache {
     this.#answer(() => {
       this.before(copy)
       this.executed++
+      if (operationRow(copy.code)?.writes === true) this.acks.push(copy.ack)
       if (this.failure !== null) done(this.failure, null)
       else this.#execute(copy, done)
     })
@@ -117,12 +127,21 @@ export class FakeCache implements Cache {
         return
       }
       const failed: Buffer[] = []
+      const unconfirmed: Buffer[] = []
+      let error: CacheError | null = null
       for (const copy of copies) {
-        if (this.broken.has(copy.key.toString())) failed.push(copy.key)
-        else this.held.set(copy.key.toString('latin1'), { ...copy, counter: ++this.#writes })
+        this.acks.push(copy.ack ?? ACK_LOCAL)
+        const name = copy.key.toString()
+        if (this.broken.has(name)) error ??= new CacheError('TRY_AGAIN', 'no member could answer')
+        else {
+          this.held.set(copy.key.toString('latin1'), { ...copy, counter: ++this.#writes })
+          if (!this.unconfirmed.has(name)) continue
+          error ??= new CacheError('NOT_CONFIRMED', 'nobody confirmed it')
+          unconfirmed.push(copy.key)
+        }
+        failed.push(copy.key)
       }
-      const error = failed.length > 0 ? new CacheError('TRY_AGAIN', 'no member could answer') : null
-      done(null, { set: copies.length - failed.length, failed, error })
+      done(null, { set: copies.length - failed.length, failed, unconfirmed, error })
     })
   }
 

@@ -1,9 +1,11 @@
 /** A real cache of one node over a real store: for tests of the faces. Every call but `scan` answers at once. */
+import type { Authority } from '../../src/cache/authority.ts'
 import { ClusterCache } from '../../src/cache/cluster-cache.ts'
 import { type Clock, SystemClock } from '../../src/lib/clock.ts'
 import { HybridClock } from '../../src/lib/hybrid-clock.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { createStore, type EvictionPolicy, type Store } from '../../src/store/index.ts'
+import { loneRoster } from './fake-topology.ts'
 
 export interface LocalCacheOptions {
   readonly maxMemoryBytes?: number
@@ -11,6 +13,10 @@ export interface LocalCacheOptions {
   readonly limits?: { readonly maxKeyBytes: number; readonly maxValueBytes: number }
   /** The system's by default: for tests over real sockets. */
   readonly clock?: Clock
+  /** Stands for replicas: answers whether they hold what was written. Without it there are none. */
+  readonly confirm?: Authority['confirm']
+  /** Which slots have any; by default all do, if `confirm` is there. */
+  readonly confirmable?: Authority['confirmable']
 }
 
 export interface LocalCache {
@@ -42,14 +48,15 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
         hybrid.observe(floor)
         store.raiseFloor(floor, hybrid.physicalMs())
       },
-      confirmable: () => false,
-      confirm: (_slot, _all, _timeoutMs, done) => done(false),
+      confirmable: options.confirmable ?? (() => options.confirm !== undefined),
+      confirm: options.confirm ?? ((_slot, _all, _timeoutMs, done) => done(false)),
       countConfirmed: (_slots, _wanted, _timeoutMs, done) => done(0),
       routeVersion: 1,
       primaryVersion: 1,
       peerPrimaries: () => undefined,
     },
     calls: { call: (_name, _kind, _body, _timeoutMs, done) => done('unreachable', null), handle: () => {} },
+    roster: loneRoster('local'),
     name: () => 'local',
     limits: options.limits ?? { maxKeyBytes: 1024, maxValueBytes: 1024 * 1024 },
     forwardTimeoutMs: 1000,

@@ -7,14 +7,15 @@ import { createServer } from 'node:net'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const HOST = '127.0.0.1'
-/** `http`, `gossip`, `peer`, `admin`, `resp`, `text` and `grpc` of one member. */
-const PORTS_EACH = 7
+/** `http`, `gossip`, `peer`, `admin`, `resp`, `text`, `grpc` and `cluster` of one member. */
+const PORTS_EACH = 8
 
 export interface Process {
   readonly name: string
   readonly url: string
   readonly adminUrl: string
   readonly respPort: number
+  readonly clusterPort: number
   readonly textPort: number
   readonly grpcPort: number
   readonly child: ChildProcess
@@ -40,7 +41,7 @@ export class Processes {
   /** A new life of a name, at its ports. */
   start(name: string): Process {
     const ports = this.#ports.get(name) as readonly number[]
-    const [http, gossip, peer, admin, resp, text, grpc] = ports as [number, number, number, number, number, number, number]
+    const [http, gossip, peer, admin, resp, text, grpc, cluster] = ports as [number, number, number, number, number, number, number, number]
     const seeds = this.#names.map((other) => `${other}=${HOST}:${(this.#ports.get(other) as readonly number[])[1]}`).join(',')
     const flags = {
       name,
@@ -52,6 +53,7 @@ export class Processes {
       'peer-port': peer,
       'admin-port': admin,
       'resp-port': resp,
+      'cluster-port': cluster,
       'text-port': text,
       'grpc-port': grpc,
       'drain-ms': 500,
@@ -67,6 +69,7 @@ export class Processes {
       url: `http://${HOST}:${http}`,
       adminUrl: `http://${HOST}:${admin}`,
       respPort: resp,
+      clusterPort: cluster,
       textPort: text,
       grpcPort: grpc,
       child,

@@ -1,7 +1,7 @@
 /**
  * Cache service: the calls of proto/cache.proto, each one question to the cache and one translation of its answer.
  */
-import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { Cache } from '../../cache/cache.ts'
 import { ALWAYS, EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
 import { CacheError } from '../../lib/errors.ts'
@@ -13,6 +13,7 @@ import {
   type FlushResponse,
   type GetRequest,
   type GetResponse,
+  readAck,
   readCondition,
   readKind,
   readTtlMs,
@@ -23,6 +24,7 @@ import {
 } from './messages.ts'
 import { type SearchCall, SearchStream, type SearchStreamOptions } from './search-stream.ts'
 import { statusOf } from './status.ts'
+import { type Done, unary } from './unary.ts'
 
 export class CacheService {
   readonly #cache: Cache
@@ -38,11 +40,11 @@ export class CacheService {
   /** By the names of the calls in the proto file. */
   implementation(): UntypedServiceImplementation {
     return {
-      Get: this.#unary<GetRequest, GetResponse>((request, done) => this.#get(request, done)),
-      Set: this.#unary<SetRequest, SetResponse>((request, done) => this.#set(request, done)),
-      Delete: this.#unary<DeleteRequest, DeleteResponse>((request, done) => this.#delete(request, done)),
+      Get: unary<GetRequest, GetResponse>(this.#logger, (request, done) => this.#get(request, done)),
+      Set: unary<SetRequest, SetResponse>(this.#logger, (request, done) => this.#set(request, done)),
+      Delete: unary<DeleteRequest, DeleteResponse>(this.#logger, (request, done) => this.#delete(request, done)),
       Search: (call: SearchCall) => this.#searchKeys(call),
-      Flush: this.#unary<object, FlushResponse>((_request, done) => this.#flush(done)),
+      Flush: unary<object, FlushResponse>(this.#logger, (_request, done) => this.#flush(done)),
     }
   }
 
@@ -62,6 +64,7 @@ export class CacheService {
   #set(request: SetRequest, done: Done<SetResponse>): void {
     const { key, value } = request
     const operation = new Operation().reset(OPERATION_SET).setKey(key).setValue(value)
+    operation.ack = readAck(request.ack)
     readCondition(operation, request)
     if (request.ttl_ms !== undefined) operation.setExpiry(EXPIRY_IN, readTtlMs(request.ttl_ms))
     // A value over the limit is refused for that by the cache, and need not be read before.
@@ -73,8 +76,9 @@ export class CacheService {
     })
   }
 
-  #delete({ key, if_version }: DeleteRequest, done: Done<DeleteResponse>): void {
+  #delete({ key, if_version, ack }: DeleteRequest, done: Done<DeleteResponse>): void {
     const operation = new Operation().reset(OPERATION_DELETE).setKey(key)
+    operation.ack = readAck(ack)
     if (if_version !== null) readVersion(operation, if_version)
     this.#cache.execute(operation, (error, outcome) => {
       if (outcome === null) done(error, null)
@@ -96,25 +100,7 @@ export class CacheService {
   #flush(done: Done<FlushResponse>): void {
     this.#cache.flush((error, result) => done(error, result))
   }
-
-  /** What a handler throws is answered like what it hands to `done`. */
-  #unary<Request, Response>(handle: (request: Request, done: Done<Response>) => void) {
-    return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
-      try {
-        handle(call.request, (error, response) => {
-          if (response === null) callback(statusOf(error))
-          else callback(null, response)
-        })
-      } catch (error) {
-        if (!(error instanceof CacheError)) this.#logger.error({ err: error, path: call.getPath() }, 'a gRPC call failed by a defect')
-        callback(statusOf(error))
-      }
-    }
-  }
 }
-
-/** Just one of the two is `null`. */
-type Done<Response> = (error: CacheError | null, response: Response | null) => void
 
 function notMet(): CacheError {
   return new CacheError('PRECONDITION_FAILED', 'the key is not in the state that the request demands')

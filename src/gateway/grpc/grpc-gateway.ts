@@ -1,5 +1,5 @@
 /**
- * The gRPC face: proto/cache.proto, health and reflection, over grpc-js.
+ * The gRPC face: proto/cache.proto, proto/cluster.proto, health and reflection, over grpc-js.
  *
  * What is bounded: connections, calls at a time on each, the size of a message (by the size of a key and a value), the time in which a request has to
  * arrive whole and an answer has to be read, and how long a connection may be without a call or without answering a ping. How often clients ping
@@ -18,6 +18,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { CacheService } from './cache-service.ts'
 import { watchCalls } from './call-watch.ts'
+import { ClusterService } from './cluster-service.ts'
 import { Health } from './health.ts'
 import { Listener } from './listener.ts'
 import { type GrpcStats, type ObserveCall, Traffic } from './traffic.ts'
@@ -36,6 +37,7 @@ export interface GrpcGatewayOptions {
 }
 
 const CACHE_SERVICE = 'jackdaw.cache.v1.Cache'
+const CLUSTER_SERVICE = 'jackdaw.cluster.v1.Cluster'
 const HEALTH_SERVICE = 'grpc.health.v1.Health'
 /** Field tags, lengths and all that is neither a key nor a value. */
 const MESSAGE_MARGIN_BYTES = 1024
@@ -44,6 +46,7 @@ const MAX_CONCURRENT_CALLS = 100
 /** A peer that is gone without a word is noticed after the two together. */
 const PING_MS = 30_000
 const PING_TIMEOUT_MS = 10_000
+const PROTO_FILES = ['proto/cache.proto', 'proto/cluster.proto', 'proto/health.proto'] as const
 /** Names stay as the proto file has them, because reflection passes them on. */
 const PROTO_OPTIONS = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true }
 
@@ -71,10 +74,11 @@ export class GrpcGateway {
       ...(idleTimeoutMs > 0 ? { 'grpc.max_connection_idle_ms': idleTimeoutMs } : {}),
     })
     const ready = (): boolean => !this.#draining && options.ready()
-    this.#health = new Health({ clock, services: ['', CACHE_SERVICE], ready })
+    this.#health = new Health({ clock, services: ['', CACHE_SERVICE, CLUSTER_SERVICE], ready })
     const connected = (socket: Socket): void => this.#injector?.injectConnection(socket)
     this.#listener = new Listener({ clock, logger, maxClients, prefaceTimeoutMs: idleTimeoutMs, connected })
-    this.#addServices(new CacheService(cache, logger, { clock, traffic: this.#traffic, stallTimeoutMs: idleTimeoutMs }))
+    const cacheService = new CacheService(cache, logger, { clock, traffic: this.#traffic, stallTimeoutMs: idleTimeoutMs })
+    this.#addServices(cacheService, new ClusterService(cache, logger))
   }
 
   /** Answers the port, which is a free one if `port` is 0. Rejects when it is taken. */
@@ -107,9 +111,13 @@ export class GrpcGateway {
     return { connections, connectionsTotal, rejectedTotal, callsTotal, errorsTotal, timeoutsTotal }
   }
 
-  #addServices(service: CacheService): void {
-    const definition = loadSync([assetPath('proto/cache.proto'), assetPath('proto/health.proto')], PROTO_OPTIONS)
-    this.#server.addService(definition[CACHE_SERVICE] as ServiceDefinition, service.implementation())
+  #addServices(cacheService: CacheService, clusterService: ClusterService): void {
+    const definition = loadSync(
+      PROTO_FILES.map((name) => assetPath(name)),
+      PROTO_OPTIONS,
+    )
+    this.#server.addService(definition[CACHE_SERVICE] as ServiceDefinition, cacheService.implementation())
+    this.#server.addService(definition[CLUSTER_SERVICE] as ServiceDefinition, clusterService.implementation())
     this.#server.addService(definition[HEALTH_SERVICE] as ServiceDefinition, this.#health.implementation())
     new ReflectionService(definition).addToServer(this.#server)
   }

@@ -3,12 +3,25 @@
  * translated is a `CacheError`.
  */
 import { isUtf8 } from 'node:buffer'
-import { IF_ABSENT, IF_PRESENT, IF_VERSION, type Operation, type Outcome } from '../../cache/operation.ts'
+import {
+  ACK_ALL,
+  ACK_LOCAL,
+  ACK_REPLICA,
+  type AckMode,
+  IF_ABSENT,
+  IF_PRESENT,
+  IF_VERSION,
+  type Operation,
+  type Outcome,
+} from '../../cache/operation.ts'
 import { type Entry, VALUE_JSON, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
 import { CacheError } from '../../lib/errors.ts'
 
 /** By name; a number is one that this version does not know. */
 export type KindMessage = 'KIND_UNSPECIFIED' | 'KIND_STRING' | 'KIND_JSON' | number
+
+/** By name; a number is one that this version does not know. */
+export type AckMessage = 'ACK_UNSPECIFIED' | 'ACK_LOCAL' | 'ACK_REPLICA' | 'ACK_ALL' | number
 
 export interface VersionMessage {
   readonly ms: number
@@ -40,6 +53,7 @@ export interface SetRequest {
   readonly if_absent?: boolean
   readonly if_present?: boolean
   readonly if_version?: VersionMessage
+  readonly ack: AckMessage
 }
 
 export interface SetResponse {
@@ -50,6 +64,7 @@ export interface SetResponse {
 export interface DeleteRequest {
   readonly key: Buffer
   readonly if_version: VersionMessage | null
+  readonly ack: AckMessage
 }
 
 export interface DeleteResponse {
@@ -83,6 +98,20 @@ export function readKind(kind: KindMessage, value: Buffer): ValueKind {
   if (kind !== 'KIND_JSON') throw new CacheError('BODY_INVALID', 'kind is not one of KIND_STRING and KIND_JSON')
   if (!isJson(value)) throw new CacheError('BODY_INVALID', 'the value is said to be JSON, and is not one JSON text in UTF-8')
   return VALUE_JSON
+}
+
+const ACKS: ReadonlyMap<AckMessage, AckMode> = new Map([
+  ['ACK_UNSPECIFIED', ACK_LOCAL],
+  ['ACK_LOCAL', ACK_LOCAL],
+  ['ACK_REPLICA', ACK_REPLICA],
+  ['ACK_ALL', ACK_ALL],
+])
+
+/** What is not known here may promise more than could be kept, so it is refused. */
+export function readAck(ack: AckMessage): AckMode {
+  const mode = ACKS.get(ack)
+  if (mode === undefined) throw new CacheError('BODY_INVALID', 'ack is not one of ACK_LOCAL, ACK_REPLICA and ACK_ALL')
+  return mode
 }
 
 export function readTtlMs(ttlMs: number): number {

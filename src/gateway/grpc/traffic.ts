@@ -1,7 +1,7 @@
 /**
  * Traffic: which calls came and how they ended, in plain numbers.
  */
-const METHODS = ['get', 'set', 'delete', 'search', 'flush', 'other'] as const
+const METHODS = ['get', 'set', 'delete', 'search', 'flush', 'describe', 'register', 'unregister', 'other'] as const
 /** `other`: health and reflection. */
 export type GrpcMethod = (typeof METHODS)[number]
 
@@ -42,9 +42,11 @@ export class Traffic {
   }
 }
 
+const OWN = ['/jackdaw.cache.v1.Cache/', '/jackdaw.cluster.v1.Cluster/'] as const
+
 /** By the path of a call: `/jackdaw.cache.v1.Cache/Get`. */
 export function methodOf(path: string): GrpcMethod {
-  if (!path.startsWith('/jackdaw.cache.v1.Cache/')) return 'other'
+  if (!OWN.some((service) => path.startsWith(service))) return 'other'
   const name = path.slice(path.lastIndexOf('/') + 1).toLowerCase()
   return METHODS.find((method) => method === name) ?? 'other'
 }

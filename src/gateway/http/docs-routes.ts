@@ -118,6 +118,7 @@ export function docsRoutes(routes: readonly Route[], version: string): Route[] {
       parameters: [FILE],
       answers: [
         { status: 200, description: 'The file.', contents: [{ type: 'text/javascript', schema: { type: 'string' }, example: START }] },
+        { status: 308, description: 'No file is named: to `/docs`.', contents: [], headers: { Location: '`/docs`.' } },
       ],
       errors: ['INTERNAL'],
       handle: (exchange) => sendFile(exchange, folder),
@@ -130,6 +131,10 @@ export function docsRoutes(routes: readonly Route[], version: string): Route[] {
 function sendFile(exchange: Exchange, folder: string): void {
   const name = pathOf(exchange.target).slice(prefixOf(exchange.route).length)
   const type = ASSETS.get(name)
+  if (name === '') {
+    exchange.header('location', '/docs').sendNothing(308)
+    return
+  }
   exchange.header('x-content-type-options', 'nosniff')
   if (name === START_FILE) {
     exchange.header('cache-control', KEEP_FOR).send(200, SCRIPT_TYPE, START)

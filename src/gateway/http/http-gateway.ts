@@ -18,6 +18,7 @@ import type { Logger } from '../../lib/logger.ts'
 import { errorResponse, toCacheError, toParseError } from './error-answer.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { Listener } from './listener.ts'
+import { refusalOf } from './request-guard.ts'
 import { pathOf } from './request-target.ts'
 import { patternOf, type Route, type Verdict } from './route.ts'
 import { RouteTable } from './route-table.ts'
@@ -148,10 +149,16 @@ export class HttpGateway {
       frameworkErrors: (error, _request, reply) => new Exchange(this.#context, null, reply).fail(error),
     })
     app.server.on('checkContinue', (request, response) => continueUnlessTooLarge(app, maxBodyBytes, request, response))
+    app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
     app.addHook('onRequest', (request, reply, next) => {
-      this.#turns.take(request.raw, reply.raw, () => (request.is404 ? this.#refuseRoute(request, reply) : next()))
+      this.#turns.take(request.raw, reply.raw, () => {
+        const refusal = refusalOf(request.raw)
+        if (refusal !== null) new Exchange(this.#context, null, reply).fail(refusal)
+        else if (request.is404) this.#refuseRoute(request, reply)
+        else next()
+      })
     })
     app.setNotFoundHandler((request, reply) => this.#refuseRoute(request, reply))
     for (const { path, methods, others } of this.#routes.paths) {
@@ -167,6 +174,8 @@ export class HttpGateway {
     const { cache, idleTimeoutMs } = this.#options
     const options = {
       keepAliveTimeout: idleTimeoutMs,
+      // Node's own refusal has no body; the guard's has.
+      requireHostHeader: false,
       requestTimeout: this.#requestMs,
       headersTimeout: this.#requestMs,
       connectionsCheckingInterval: this.#checkMs,
@@ -239,6 +248,9 @@ export class HttpGateway {
 /** `null`: the body may be read. A request that names no type is given that of the route, for fastify wants one. */
 function refusalOfType({ body }: Route, { raw, headers }: FastifyRequest): CacheError | null {
   const types: readonly string[] = body?.types ?? []
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding.toLowerCase() !== 'identity')
+    return new CacheError('MEDIA_TYPE_UNSUPPORTED', 'send the body as it is, without a content encoding')
   const type = headers['content-type'] ?? ''
   if (type === '') raw.headers['content-type'] = types[0]
   else if (!types.includes((type.split(';', 1)[0] ?? '').trim().toLowerCase())) {

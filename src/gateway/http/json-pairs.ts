@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { Limits, SetRequest } from '../../cache/cache.ts'
+import { ACK_LOCAL, type AckMode } from '../../cache/operation.ts'
 import { VALUE_JSON, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
 import { CacheError } from '../../lib/errors.ts'
 import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from './json-scanner.ts'
@@ -17,8 +18,8 @@ export const MAX_PAIRS = 100_000
 const BASE64_NAME = Buffer.from('$base64')
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** The pairs of `body`, each with `ttlMs`; keys and values may be views of it. Throws `CacheError` for what is not JSON or over a limit. */
-export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits): SetRequest[] {
+/** The pairs of `body`, each with `ttlMs` and `ack`; keys and values may be views of it. Throws `CacheError` for what is not JSON or over a limit. */
+export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits, ack: AckMode = ACK_LOCAL): SetRequest[] {
   if (!isUtf8(body)) throw new CacheError('BODY_INVALID', 'the body is not valid UTF-8')
   const scanner = new JsonScanner(body)
   const requests: SetRequest[] = []
@@ -33,7 +34,7 @@ export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits): S
       const index = indexes.get(name) ?? requests.length
       if (index === MAX_PAIRS) throw new CacheError('BODY_TOO_LARGE', `the body has more than ${MAX_PAIRS} pairs`)
       indexes.set(name, index)
-      requests[index] = { key, value, kind, ttlMs }
+      requests[index] = { key, value, kind, ttlMs, ack }
     } while (scanner.take(COMMA))
     scanner.expect(CLOSE_BRACE, 'the end of the object')
   }

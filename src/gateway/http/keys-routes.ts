@@ -3,7 +3,7 @@
  */
 
 import type { Cache } from '../../cache/cache.ts'
-import { EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation, type Outcome } from '../../cache/operation.ts'
+import { ACK_LOCAL, EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation, type Outcome } from '../../cache/operation.ts'
 import { ByteWriter } from '../../lib/bytes.ts'
 import { Entry, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
 import type { Exchange } from './exchange.ts'
@@ -13,7 +13,7 @@ import type { JsonScanner } from './json-scanner.ts'
 import { appendString, appendValue } from './json-text.ts'
 import { JSON_BODY_TYPES, JSON_FORM, JSON_TYPE } from './media-type.ts'
 import { keyNotFound } from './pairs-routes.ts'
-import { keyParameter, TTL } from './parameter.ts'
+import { ACK, keyParameter, TTL } from './parameter.ts'
 import { ANY_JSON, BODY_ERRORS, CACHE_ERRORS, type Route, type RouteParts, WRITE_ERRORS } from './route.ts'
 
 const OPEN_KEY = Buffer.from('{"key":')
@@ -49,7 +49,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'createKey',
       tag: 'keys',
       summary: 'Sets a key',
-      parameters: [TTL],
+      parameters: [TTL, ACK],
       body: { ...body, description: 'The key and any JSON value.', schema: record, example: RECORD },
       answers: [
         { status: 201, description: 'What was set.', contents: recordContents, headers: { Location: 'Where the key can be read.' } },
@@ -74,7 +74,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'deleteKey',
       tag: 'keys',
       summary: 'Removes a key',
-      parameters: [key],
+      parameters: [key, ACK],
       answers: [{ status: 204, description: 'Gone, whether it was there or not.', contents: [] }],
       errors: WRITE_ERRORS,
       handle: (exchange) => remove(parts.cache, exchange, () => exchange.sendNothing(204)),
@@ -85,7 +85,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'setBase64',
       tag: 'base64',
       summary: 'Sets a key to bytes',
-      parameters: [key, TTL],
+      parameters: [key, TTL, ACK],
       body: { ...body, description: 'The bytes in base64, with padding.', schema: base64, example: BASE64_RECORD },
       answers: [
         {
@@ -114,7 +114,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'deleteBase64',
       tag: 'base64',
       summary: 'Removes a key',
-      parameters: [key],
+      parameters: [key, ACK],
       answers: [
         {
           status: 200,
@@ -154,6 +154,7 @@ function store(cache: Cache, exchange: Exchange, key: Buffer, value: Buffer, kin
   operation.kind = kind
   const ttlMs = exchange.parameter(TTL)
   if (ttlMs !== null) operation.setExpiry(EXPIRY_IN, ttlMs)
+  operation.ack = exchange.parameter(ACK) ?? ACK_LOCAL
   cache.execute(operation, (error) => {
     if (error !== null) exchange.fail(error)
     else done()
@@ -171,6 +172,7 @@ function read(cache: Cache, exchange: Exchange, format: (key: Buffer, entry: Ent
 
 function remove(cache: Cache, exchange: Exchange, done: (outcome: Outcome) => void): void {
   const operation = new Operation().reset(OPERATION_DELETE).setKey(exchange.key(cache.limits.maxKeyBytes))
+  operation.ack = exchange.parameter(ACK) ?? ACK_LOCAL
   cache.execute(operation, (error, outcome) => {
     if (error !== null || outcome === null) exchange.fail(error)
     else done(outcome)

@@ -13,16 +13,18 @@ const TAGS: readonly { readonly name: string; readonly description: string }[] =
   { name: 'keys', description: 'One key and its value as members of an object.' },
   { name: 'base64', description: 'The same with bytes in base64.' },
   { name: 'probes', description: 'Is it alive, is it ready?' },
+  { name: 'cluster', description: 'Who is there, who serves what, who joins and who leaves.' },
   { name: 'documents', description: 'What you are reading.' },
 ]
 
 const DESCRIPTION = `A replicated in-memory cache: every member answers every key.
 
-A key is 1 or more bytes of UTF-8. A value is a string or JSON, and what one route wrote every other reads. What is refused has changed nothing.
+A key is 1 or more bytes of UTF-8. A value is a string or JSON, and what one route wrote every other reads. What is refused has changed nothing, unless the error says otherwise: \`POST /set\` can stop in the middle, and then names what it did not set.
 Every GET answers HEAD as well, and every path OPTIONS. Errors are \`{"error":{"code","message"}}\`.`
 
 /** Whatever the route: these are found before it is. */
 const EVERY_ROUTE: readonly ErrorCode[] = ['REQUEST_INVALID']
+const EVERY_CHANGE: readonly ErrorCode[] = [...EVERY_ROUTE, 'FORBIDDEN']
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Json: {
@@ -43,7 +45,12 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         },
       },
       set: { type: 'integer', description: 'Of `POST /set`: how many pairs were set all the same.' },
-      failed: { type: 'array', items: { type: 'string' }, description: 'Of `POST /set`: the keys that were not.' },
+      failed: { type: 'array', items: { type: 'string' }, description: 'Of `POST /set`: the keys that were not, or not as `ack` asks.' },
+      unconfirmed: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'Of `POST /set`: those of `failed` that are written, and were not confirmed in time. Left out when there are none.',
+      },
     },
   },
 }
@@ -138,7 +145,11 @@ function contentOf({ schema, example }: Content): Record<string, unknown> {
 }
 
 function errorsOf(route: Route): Map<number, ErrorCode[]> {
-  const codes = new Set([...EVERY_ROUTE, ...route.parameters.map(({ error }) => error), ...route.errors])
+  const codes = new Set([
+    ...(route.method === 'GET' ? EVERY_ROUTE : EVERY_CHANGE),
+    ...route.parameters.map(({ error }) => error),
+    ...route.errors,
+  ])
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     const status = ERRORS[code].http

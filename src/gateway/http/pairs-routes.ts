@@ -3,7 +3,7 @@
  */
 
 import type { SetManyResult } from '../../cache/cache.ts'
-import { OPERATION_GET, Operation } from '../../cache/operation.ts'
+import { ACK_LOCAL, OPERATION_GET, Operation } from '../../cache/operation.ts'
 import { ByteWriter, NO_BYTES } from '../../lib/bytes.ts'
 import { type Entry, VALUE_JSON } from '../../lib/entry.ts'
 import { CacheError } from '../../lib/errors.ts'
@@ -13,9 +13,9 @@ import type { Exchange } from './exchange.ts'
 import { readPairs } from './json-pairs.ts'
 import { COMMA } from './json-scanner.ts'
 import { appendString, appendValue } from './json-text.ts'
-import { LANDING_PAGE } from './landing-page.ts'
+import { landingPage } from './landing-page.ts'
 import { HTML_TYPE, JSON_BODY_TYPES, JSON_FORM, JSON_TYPE, OCTETS_TYPE, TEXT_TYPE, VALUE_FORMS } from './media-type.ts'
-import { cursorParameter, keyParameter, LIMIT, type Parameter, PREFIX, SUFFIX, TTL, VALUES } from './parameter.ts'
+import { ACK, cursorParameter, keyParameter, LIMIT, type Parameter, PREFIX, SUFFIX, TTL, VALUES } from './parameter.ts'
 import { ANY_JSON, BODY_ERRORS, CACHE_ERRORS, type Content, PAIRS, type Route, type RouteParts, WRITE_ERRORS } from './route.ts'
 import { ScanAnswer, SKIPPED_KEYS_HEADER } from './scan-answer.ts'
 
@@ -63,8 +63,8 @@ export function pairsRoutes(parts: RouteParts): Route[] {
       tag: 'pairs',
       summary: 'Sets pairs',
       description:
-        'Any JSON values; digits are kept as they were sent. `{"$base64":"..."}` sets bytes. All pairs are checked before the first is written. If some then cannot be written, the answer is 503 and names them.',
-      parameters: [TTL],
+        'Any JSON values; digits are kept as they were sent. `{"$base64":"..."}` sets bytes. All pairs are checked before the first is written. If some then cannot be written, or are not confirmed as `ack` asks, the answer is an error that names them.',
+      parameters: [TTL, ACK],
       body: { description: 'Keys and values.', types: JSON_BODY_TYPES, required: true, schema: PAIRS, example: EXAMPLE },
       answers: [
         {
@@ -139,8 +139,9 @@ export function keyNotFound(): CacheError {
 
 function set({ cache }: RouteParts, exchange: Exchange, body: Buffer): void {
   const ttlMs = exchange.parameter(TTL)
+  const ack = exchange.parameter(ACK) ?? ACK_LOCAL
   if (body.length === 0) throw new CacheError('BODY_INVALID', 'the body is empty: send a JSON object of pairs')
-  const requests = readPairs(body, ttlMs, cache.limits)
+  const requests = readPairs(body, ttlMs, cache.limits, ack)
   cache.setMany(requests, (error, result) => {
     if (error !== null || result === null) exchange.fail(error)
     else sendResult(exchange, result)
@@ -161,7 +162,8 @@ function search({ cache, outputBufferLimitBytes }: RouteParts, cursor: Parameter
 function all({ cache, outputBufferLimitBytes }: RouteParts, exchange: Exchange): void {
   exchange.header('vary', 'accept')
   if (preferred(exchange.reply.request.headers.accept, PAGE_FORMS) === 'text/html') {
-    exchange.send(200, HTML_TYPE, LANDING_PAGE)
+    const { host, 'x-forwarded-proto': proto } = exchange.reply.request.headers
+    exchange.send(200, HTML_TYPE, landingPage(host, proto === undefined ? undefined : String(proto)))
     return
   }
   const scan = cache.scan({ prefix: NO_BYTES, suffix: NO_BYTES, after: null, values: true })
@@ -182,18 +184,23 @@ function sendValue(exchange: Exchange, entry: Entry): void {
 }
 
 function sendResult(exchange: Exchange, result: SetManyResult): void {
-  const { set, failed, error } = result
+  const { set, failed, unconfirmed, error } = result
   if (error === null) {
     exchange.send(200, JSON_TYPE, `{"set":${set}}`)
     return
   }
-  const keys = new ByteWriter()
-  failed.forEach((key, i) => {
-    if (i > 0) keys.u8(COMMA)
-    appendString(keys, key, 0, key.length)
-  })
-  const body = `{"error":${errorObject(error)},"set":${set},"failed":[${keys.toBuffer().toString()}]}`
+  const written = unconfirmed.length === 0 ? '' : `,"unconfirmed":${keyList(unconfirmed)}`
+  const body = `{"error":${errorObject(error)},"set":${set},"failed":${keyList(failed)}${written}}`
   exchange.send(error.row.http, JSON_TYPE, body)
+}
+
+function keyList(keys: readonly Buffer[]): string {
+  const text = new ByteWriter()
+  keys.forEach((key, i) => {
+    if (i > 0) text.u8(COMMA)
+    appendString(text, key, 0, key.length)
+  })
+  return `[${text.toBuffer().toString()}]`
 }
 
 /** The same question, from a key on. */

@@ -4,6 +4,7 @@
  *
  * Parameters that no route names are ignored, as proxies and browsers add their own.
  */
+import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode } from '../../cache/operation.ts'
 import type { Bytes } from '../../lib/bytes.ts'
 import { CacheError, type ErrorCode } from '../../lib/errors.ts'
 import { type EntityTags, parseEntityTags } from './entity-tag.ts'
@@ -34,6 +35,27 @@ export const TTL: Parameter<number> = {
   schema: { type: 'string', pattern: TTL_PATTERN },
   error: 'TTL_INVALID',
   parse: parseTtlMs,
+}
+
+const ACKS: ReadonlyMap<string, AckMode> = new Map([
+  ['local', ACK_LOCAL],
+  ['replica', ACK_REPLICA],
+  ['all', ACK_ALL],
+])
+
+/** When a write is answered. */
+export const ACK: Parameter<AckMode> = {
+  name: 'ack',
+  in: 'query',
+  description:
+    'When it is answered: once it is written (`local`), once one replica has it too (`replica`), or once all replicas have it (`all`).',
+  schema: { type: 'string', enum: [...ACKS.keys()], default: 'local' },
+  error: 'QUERY_INVALID',
+  parse: (text) => {
+    const ack = ACKS.get(text)
+    if (ack === undefined) throw new CacheError('QUERY_INVALID', 'ack must be local, replica or all')
+    return ack
+  },
 }
 
 export const PREFIX = bytesParameter('prefix', 'What the key begins with.')
@@ -79,7 +101,9 @@ export function cursorParameter(maxKeyBytes: number): Parameter<Buffer> {
 export const IF_MATCH = tagsParameter('If-Match', 'Only if the key has one of these versions; `*`: only if there is a value.')
 export const IF_NONE_MATCH = tagsParameter('If-None-Match', 'Only if the key has none of these versions; `*`: only if there is no value.')
 
-const MAX_AGE = /^max-age=(\d+)$/i
+const MAX_AGE = /^max-age(?:=(.*))?$/i
+/** RFC 9111 has servers read a number in quotes, too. */
+const SECONDS = /^("?)(\d+)\1$/
 
 /** The time to live in ms that a `max-age` gives; `null` where there is none. */
 export const CACHE_CONTROL: Parameter<number | null> = {
@@ -89,9 +113,14 @@ export const CACHE_CONTROL: Parameter<number | null> = {
   schema: { type: 'string' },
   error: 'TTL_INVALID',
   parse: (text) => {
-    const ages = text.split(',').map((directive) => MAX_AGE.exec(directive.trim())?.[1])
-    const age = ages.find((seconds) => seconds !== undefined)
-    return age === undefined ? null : parseTtlMs(age)
+    for (const directive of text.split(',')) {
+      const age = MAX_AGE.exec(directive.trim())
+      if (age === null) continue
+      const seconds = SECONDS.exec(age[1] ?? '')?.[2]
+      if (seconds === undefined) throw new CacheError('TTL_INVALID', 'max-age must be a whole number of seconds')
+      return parseTtlMs(seconds)
+    }
+    return null
   },
 }
 

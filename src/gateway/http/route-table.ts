@@ -2,6 +2,7 @@
  * Route table: all routes by path.
  */
 import type { Cache } from '../../cache/cache.ts'
+import { clusterRoutes } from './cluster-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { keysRoutes } from './keys-routes.ts'
 import { pairsRoutes } from './pairs-routes.ts'
@@ -23,7 +24,7 @@ export class RouteTable {
   readonly paths: readonly RoutePath[]
 
   constructor(parts: RouteParts, version: string) {
-    const documented = [...pairsRoutes(parts), ...textRoutes(parts), ...keysRoutes(parts), ...probeRoutes(parts)]
+    const documented = [...pairsRoutes(parts), ...textRoutes(parts), ...keysRoutes(parts), ...probeRoutes(parts), ...clusterRoutes(parts)]
     this.paths = byPath([...documented, ...docsRoutes(documented, version)])
   }
 

@@ -72,8 +72,10 @@ export interface RouteParts {
 
 /** What any route that asks the cache may answer. */
 export const CACHE_ERRORS: readonly ErrorCode[] = ['TRY_AGAIN', 'BUSY', 'INTERNAL']
-/** What any route that writes may answer besides. */
-export const WRITE_ERRORS: readonly ErrorCode[] = [...CACHE_ERRORS, 'OUTCOME_UNKNOWN']
+/** What a route that changes something may answer besides. */
+export const CHANGE_ERRORS: readonly ErrorCode[] = [...CACHE_ERRORS, 'OUTCOME_UNKNOWN']
+/** What one that writes keys, and reads `ack`, may answer besides. */
+export const WRITE_ERRORS: readonly ErrorCode[] = [...CHANGE_ERRORS, 'NO_REPLICAS', 'NOT_CONFIRMED']
 /** What any route with a body may answer besides. */
 export const BODY_ERRORS: readonly ErrorCode[] = ['BODY_INVALID', 'BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED', 'REQUEST_TIMEOUT']
 
@@ -83,7 +85,7 @@ export const PAIRS: Schema = { $ref: '#/components/schemas/Pairs' }
 
 /** As fastify has it. */
 export function patternOf(path: string): string {
-  return path.replace('{key}', '*').replace('{file}', ':file')
+  return path.replace('{key}', '*').replace('{address}', ':address').replace('{file}', ':file')
 }
 
 /** The value of `Allow` for a path that has these methods. */

@@ -6,17 +6,18 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { FlushResult } from '../../cache/cache.ts'
-import { EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
+import { ACK_LOCAL, EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
 import { CacheError } from '../../lib/errors.ts'
 import { writeIf } from './conditional-write.ts'
 import { formatEntityTag, meetsIfMatch, meetsIfNoneMatch, type Preconditions } from './entity-tag.ts'
 import type { Exchange } from './exchange.ts'
 import { JSON_TYPE, OCTETS_TYPE, TEXT_BODY_TYPES, TEXT_TYPE } from './media-type.ts'
 import { keyNotFound } from './pairs-routes.ts'
-import { CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH, keyParameter, TTL } from './parameter.ts'
+import { ACK, CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH, keyParameter, TTL } from './parameter.ts'
 import {
   BODY_ERRORS,
   CACHE_ERRORS,
+  CHANGE_ERRORS,
   type Content,
   type Method,
   type Route,
@@ -39,7 +40,7 @@ export function textRoutes(parts: RouteParts): Route[] {
     operationId,
     summary,
     description: 'The body is the value, whatever its bytes. The value is replaced with its expiry.',
-    parameters: [key, TTL, CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH],
+    parameters: [key, TTL, CACHE_CONTROL, ACK, IF_MATCH, IF_NONE_MATCH],
     body: {
       description: `The value, at most ${limits.maxValueBytes} bytes.`,
       types: TEXT_BODY_TYPES,
@@ -72,7 +73,7 @@ export function textRoutes(parts: RouteParts): Route[] {
         ],
       },
     ],
-    errors: WRITE_ERRORS,
+    errors: CHANGE_ERRORS,
     handle: (exchange) => flush(parts, exchange),
   })
   return [
@@ -105,7 +106,7 @@ export function textRoutes(parts: RouteParts): Route[] {
       method: 'DELETE',
       operationId: 'deleteText',
       summary: 'Removes a key',
-      parameters: [key, IF_MATCH, IF_NONE_MATCH],
+      parameters: [key, ACK, IF_MATCH, IF_NONE_MATCH],
       answers: [GONE],
       errors: ['PRECONDITION_FAILED', ...WRITE_ERRORS],
       handle: (exchange) => remove(parts, exchange),
@@ -146,6 +147,7 @@ function put({ cache }: RouteParts, exchange: Exchange, body: Buffer): void {
   const operation = new Operation().reset(OPERATION_SET).setKey(exchange.key(maxKeyBytes)).setValue(body)
   const ttlMs = exchange.parameter(TTL) ?? exchange.parameter(CACHE_CONTROL)
   if (ttlMs !== null) operation.setExpiry(EXPIRY_IN, ttlMs)
+  operation.ack = exchange.parameter(ACK) ?? ACK_LOCAL
   const preconditions = preconditionsOf(exchange)
   if (body.length > maxValueBytes) {
     throw new CacheError('VALUE_TOO_LARGE', `the value has ${body.length} bytes, over maxValueBytes (${maxValueBytes})`)
@@ -158,6 +160,7 @@ function put({ cache }: RouteParts, exchange: Exchange, body: Buffer): void {
 
 function remove({ cache }: RouteParts, exchange: Exchange): void {
   const operation = new Operation().reset(OPERATION_DELETE).setKey(exchange.key(cache.limits.maxKeyBytes))
+  operation.ack = exchange.parameter(ACK) ?? ACK_LOCAL
   writeIf(cache, operation, preconditionsOf(exchange), (error) => {
     if (error !== null) exchange.fail(error)
     else exchange.sendNothing(204)

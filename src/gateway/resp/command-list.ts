@@ -2,6 +2,7 @@
  * Every command of the face, in the order in which COMMAND and the documentation list them.
  */
 import type { CommandRow } from './command.ts'
+import { CLUSTER_COMMANDS } from './commands/cluster.ts'
 import { CONNECTION_COMMANDS } from './commands/connection.ts'
 import { GENERIC_COMMANDS } from './commands/generic.ts'
 import { commandCommand } from './commands/introspection.ts'
@@ -17,5 +18,6 @@ export const COMMANDS: readonly CommandRow[] = [
   ...PUBSUB_COMMANDS,
   ...CONNECTION_COMMANDS,
   ...SERVER_COMMANDS,
+  ...CLUSTER_COMMANDS,
   commandCommand(() => COMMANDS),
 ]

@@ -7,11 +7,12 @@
  */
 import type { Socket } from 'node:net'
 import { Executor, type ExecutorContext } from './executor.ts'
-import { COMMAND, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
+import { COMMAND, CROSS_PROTOCOL, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
 import type { Output } from './pipeline.ts'
 import type { Receiver } from './pubsub.ts'
 import type { ReplySink, ReplyWriter } from './reply-writer.ts'
 import { type Hub, Session, type SessionControl } from './session.ts'
+import { Turn } from './turn.ts'
 import type { WriterPool } from './writer-pool.ts'
 
 /** Counted over all connections of a gateway. */
@@ -22,6 +23,8 @@ export interface Traffic {
   outputLimitKills: number
   idleKills: number
   halfRequestKills: number
+  /** When a client that spoke HTTP was last logged, by `Clock.now`. */
+  crossProtocolLoggedMs: number
 }
 
 export interface ConnectionContext extends ExecutorContext {
@@ -41,6 +44,8 @@ const HALF_REQUEST_MS = 30_000
 const LINGER_MS = 5_000
 /** Of input not executed yet that is kept while other things are waited for. */
 const MAX_WAITING_INPUT_BYTES = 64 * 1024
+/** Clients that speak HTTP are logged no more often. */
+const CROSS_PROTOCOL_LOG_MS = 60_000
 
 export class Connection implements SessionControl, Receiver, ReplySink, Output {
   readonly session: Session
@@ -56,6 +61,9 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
   #waiting = false
   /** The socket takes no more for now. */
   #throttled = false
+  /** Its turn was over before its input was; it goes on after the others. */
+  #resting = false
+  readonly #turn: Turn
   #inputEnded = false
   /** The last reply, after which the connection ends, once nothing is under way. */
   #lastWords: string | null = null
@@ -67,6 +75,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     this.#socket = socket
     this.#context = context
     this.source = new Parser(context.parserLimits)
+    this.#turn = new Turn(context.hub.clock)
     this.session = new Session({
       id,
       address: addressText(socket.remoteAddress, socket.remotePort),
@@ -200,7 +209,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     if (this.#closed || socket.destroyed) return true
     this.#context.traffic.bytesOut += end
     const waiting = socket.writableLength
-    if (waiting + end > this.#context.outputBufferLimitBytes && waiting > 0) {
+    if (waiting + end > this.#context.outputBufferLimitBytes) {
       this.overflow()
       return true
     }
@@ -247,11 +256,16 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
   #execute(): void {
     const { source } = this
     const executor = this.#executor
-    while (!this.#throttled && this.#endedMs < 0 && this.#lastWords === null && !this.#closed) {
+    const turn = this.#turn.begin()
+    while (!this.#throttled && !this.#resting && this.#endedMs < 0 && this.#lastWords === null && !this.#closed) {
       if (!this.#waiting) {
         source.authenticated = this.session.authenticated
         const found = source.next()
         if (found === NEEDS_MORE) break
+        if (found === CROSS_PROTOCOL) {
+          this.#crossProtocol()
+          break
+        }
         if (found !== COMMAND) {
           this.#context.traffic.protocolErrors++
           this.#lastWords = `ERR ${source.error}`
@@ -260,8 +274,32 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
       }
       this.#waiting = !executor.execute(source.args)
       if (this.#waiting) break
+      if (source.pendingBytes > 0 && (executor.plain ? turn.over() : turn.overNow())) this.#rest()
     }
     if (source.pendingBytes === 0 && executor.idle) executor.release()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#context.hub.clock.soon(() => {
+      this.#resting = false
+      this.#work()
+    })
+  }
+
+  /** A browser that was talked into sending commands: what follows the header would be executed. */
+  #crossProtocol(): void {
+    const { traffic, hub, logger } = this.#context
+    traffic.protocolErrors++
+    const nowMs = hub.clock.now()
+    if (nowMs - traffic.crossProtocolLoggedMs >= CROSS_PROTOCOL_LOG_MS) {
+      traffic.crossProtocolLoggedMs = nowMs
+      logger.warn(
+        { client: this.session.address },
+        'a client sent POST or Host: as HTTP has them, and is cut off: a possible cross-protocol attack',
+      )
+    }
+    this.destroy()
   }
 
   /** What can only be done when nothing is under way. */
@@ -270,7 +308,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     if (this.#lastWords !== null) {
       this.reply().error(this.#lastWords)
       this.end()
-    } else if (this.#inputEnded && !this.#waiting && !this.#throttled) {
+    } else if (this.#inputEnded && !this.#waiting && !this.#throttled && !this.#resting) {
       this.end()
     }
   }
@@ -282,8 +320,8 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
 
   /** Reads on, or not. */
   #regulate(): void {
-    const stop = (this.#throttled || this.#waiting) && this.#endedMs < 0
-    if (stop && (this.#throttled || this.source.pendingBytes > MAX_WAITING_INPUT_BYTES)) this.#socket.pause()
+    const stop = (this.#throttled || this.#resting || this.#waiting) && this.#endedMs < 0
+    if (stop && (this.#throttled || this.#resting || this.source.pendingBytes > MAX_WAITING_INPUT_BYTES)) this.#socket.pause()
     else if (this.#socket.isPaused()) this.#socket.resume()
   }
 
@@ -299,7 +337,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
   }
 
   #isHalfWay(): boolean {
-    return this.source.pendingBytes > 0 && !this.#waiting && !this.#throttled && this.#executor.idle
+    return this.source.pendingBytes > 0 && !this.#waiting && !this.#throttled && !this.#resting && this.#executor.idle
   }
 
   #mayBeIdle(): boolean {

@@ -13,21 +13,26 @@ import type { Action, Call, Direct, Later, ManyOperations, SavedOutcome } from '
 import { type Command, type CommandTable, resolveCommand } from './command-table.ts'
 import type { Meter } from './meter.ts'
 import { executeEach } from './operation-batch.ts'
-import { errorText, heldBytes, saveOutcome, writeRefusal } from './outcome-reply.ts'
+import { errorText, heldBytes, OPERATION_OVERHEAD_BYTES, replyTooLarge, saveOutcome, writeRefusal } from './outcome-reply.ts'
 import { adaptTo, type Output, Pipeline, type PipelineContext } from './pipeline.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplyWriter } from './reply-writer.ts'
+import type { Router } from './router.ts'
 import type { Session } from './session.ts'
 import { type Queued, TransactionRun } from './transaction.ts'
 
 export interface ExecutorContext extends PipelineContext {
   readonly table: CommandTable
-  /** Of all commands between MULTI and EXEC, with 400 bytes for each beside its arguments. */
+  /** Of all commands between MULTI and EXEC, with 400 bytes for each and for each of its keys beside its arguments. */
   readonly maxTransactionBytes: number
+  /** Sends clients elsewhere; `null`: everything is executed here. */
+  readonly router: Router | null
 }
 
 /** What a queued command takes beside the bytes of its arguments. */
 const QUEUED_OVERHEAD_BYTES = 400
+/** Of a command that is no operation on keys. */
+const MAX_DIRECT_ARGUMENTS = 16_384
 
 /** What is executed at once between MULTI and EXEC. */
 const NOT_QUEUED: ReadonlySet<string> = new Set(['multi', 'exec', 'discard', 'watch', 'quit', 'reset'])
@@ -42,12 +47,14 @@ export class Executor {
   readonly #table: CommandTable
   readonly #meter: Meter
   readonly #pipeline: Pipeline
+  readonly #router: Router | null
   /** The reply to come of a command other than a single operation; `null` when none is under way. */
   #awaited: Later | null = null
   /** Nothing has to be asked before a command is executed: the client is authenticated, not in MULTI, no RESP2 subscriber, and wants replies. */
   #open: boolean
   #queue: Queued[] | null = null
   #queuedBytes = 0
+  #plain = false
   /** A command was refused between MULTI and EXEC. */
   #broken = false
   #closed = false
@@ -60,12 +67,18 @@ export class Executor {
     this.#table = context.table
     this.#meter = context.meter
     this.#pipeline = new Pipeline(session, output, context)
+    this.#router = context.router
     this.#open = session.authenticated
   }
 
   /** Nothing is under way. */
   get idle(): boolean {
     return this.#pipeline.idle && this.#awaited === null
+  }
+
+  /** The last command was one operation, which costs little. */
+  get plain(): boolean {
+    return this.#plain
   }
 
   get inTransaction(): boolean {
@@ -97,13 +110,16 @@ export class Executor {
       command.action.kind === 'one' &&
       command.accepts(args.count) &&
       this.#awaited === null &&
-      this.#session.hub.pause === null
+      this.#session.hub.pause === null &&
+      (this.#router === null || this.#router.isHere(command, args))
     ) {
+      this.#plain = true
       if (!this.#pipeline.begin(command, args, false)) return false
       this.#session.commands++
       this.#session.lastCommand = command.name
       return true
     }
+    this.#plain = false
     return this.idle && this.#guarded(command, args)
   }
 
@@ -132,9 +148,10 @@ export class Executor {
       watches,
       cache: this.#cache,
       reply: later.reply,
+      clock: this.#session.hub.clock,
       adapt: (operation) => adaptTo(this.#session, operation, false),
-      overflow: () => this.#output.overflow(),
-      maxHeldBytes: this.#context.outputBufferLimitBytes,
+      gone: () => this.#closed,
+      outputBufferLimitBytes: this.#context.outputBufferLimitBytes,
       runDirect: (queued, reply, done) => this.#directInTransaction(queued, reply, done),
       done: () => later.finish(),
     }).run()
@@ -150,7 +167,7 @@ export class Executor {
     let admitted = false
     try {
       const command = resolveCommand(found, args)
-      this.#refuse(command)
+      this.#refuse(command, args)
       session.lastCommand = command.name
       admitted = this.#queue === null || NOT_QUEUED.has(command.name)
       if (admitted) this.#run(command, args, silent)
@@ -189,7 +206,7 @@ export class Executor {
     return this.#session.replyMode !== 'on'
   }
 
-  #refuse(command: Command): void {
+  #refuse(command: Command, args: Arguments): void {
     const session = this.#session
     if (!session.authenticated && command.needsAuthentication) throw new ReplyError('NOAUTH Authentication required.')
     if (session.protocol === 2 && session.subscriptions > 0 && !FOR_SUBSCRIBERS.has(command.name)) {
@@ -199,11 +216,15 @@ export class Executor {
     if (this.#queue !== null && command.row.flags.includes('no_multi')) {
       throw new ReplyError('ERR Command not allowed inside a transaction')
     }
+    const elsewhere = this.#router?.refusal(command, args, session) ?? null
+    if (elsewhere !== null) throw new ReplyError(elsewhere)
   }
 
   #enqueue(command: Command, args: Arguments, silent: boolean): void {
+    const operations = command.action.kind === 'many' ? args.count - 1 : 0
+    if (command.action.kind !== 'many') refuseTooMany(args)
     const copy = args.copyAll()
-    this.#queuedBytes += copy.buffer.length + QUEUED_OVERHEAD_BYTES
+    this.#queuedBytes += copy.buffer.length + QUEUED_OVERHEAD_BYTES + operations * OPERATION_OVERHEAD_BYTES
     if (this.#queuedBytes > this.#context.maxTransactionBytes) {
       throw new ReplyError(`ERR the transaction is over the limit of ${this.#context.maxTransactionBytes} bytes`)
     }
@@ -217,11 +238,22 @@ export class Executor {
       this.#pipeline.begin(command, args, silent)
     } else if (action.kind === 'many') {
       this.#meter.count(command.id)
+      this.#refuseTooManyKeys(command, action, args)
       this.#many(action, command.writes, args, silent)
     } else {
+      refuseTooMany(args)
       this.#meter.count(command.id)
       runOf(action)(this.#call(args, silent))
     }
+  }
+
+  /** Before anything is made for them. A transaction goes on without a pause, and may have no more than those of MULTI. */
+  #refuseTooManyKeys(command: Command, { atomic }: ManyOperations, args: Arguments): void {
+    const { outputBufferLimitBytes, maxTransactionBytes } = this.#context
+    const limitBytes = atomic ? Math.min(outputBufferLimitBytes, maxTransactionBytes) : outputBufferLimitBytes
+    if ((args.count - 1) * OPERATION_OVERHEAD_BYTES <= limitBytes) return
+    const keys = Math.floor(limitBytes / OPERATION_OVERHEAD_BYTES / Math.max(1, command.row.keys[2]))
+    throw new ReplyError(`ERR too many keys for '${command.name}': the limit is ${keys}`)
   }
 
   /** Several operations: in one transaction, or each by itself, those of one slot one after the other. */
@@ -231,24 +263,25 @@ export class Executor {
     const outcomes: (SavedOutcome | null)[] = new Array(operations.length).fill(null)
     let later: Later | null = null
     let finished = false
+    const { outputBufferLimitBytes } = this.#context
     let held = 0
     const save = (index: number, outcome: Outcome): void => {
-      if (this.#closed) return
-      const saved = saveOutcome(outcome)
-      outcomes[index] = saved
-      held += heldBytes(saved)
-      if (held > this.#context.outputBufferLimitBytes) this.#output.overflow()
+      if (this.#closed || held > outputBufferLimitBytes) return
+      held += heldBytes(outcome)
+      if (held > outputBufferLimitBytes) outcomes.fill(null)
+      else outcomes[index] = saveOutcome(outcome)
     }
-    const finish = (error: CacheError | null, operation: number): void => {
+    const finish = (error: CacheError | null, operation: number, partly: boolean): void => {
       finished = true
       if (this.#closed) return
       const reply = later === null ? this.#target(silent) : later.reply
-      if (error === null) action.answer(reply, outcomes, args)
-      else reply.error(errorText(error, operation))
+      if (error === null && held > outputBufferLimitBytes) reply.error(replyTooLarge(outputBufferLimitBytes))
+      else if (error === null) action.answer(reply, outcomes, args)
+      else reply.error(errorText(error, operation, partly))
       later?.finish()
     }
-    if (action.atomic) this.#cache.transact(operations, save, (error) => finish(error, operations[0]?.code ?? OPERATION_GET))
-    else executeEach(this.#cache, operations, save, finish)
+    if (action.atomic) this.#cache.transact(operations, save, (error) => finish(error, operations[0]?.code ?? OPERATION_GET, false))
+    else executeEach(this.#cache, this.#session.hub.clock, operations, save, finish)
     if (!finished) later = this.#later(silent, args)
   }
 
@@ -304,6 +337,10 @@ export class Executor {
   #target(silent: boolean): ReplyWriter {
     return silent ? this.#context.nowhere : this.#output.reply()
   }
+}
+
+function refuseTooMany(args: Arguments): void {
+  if (args.count > MAX_DIRECT_ARGUMENTS) throw new ReplyError(`ERR too many arguments: the limit is ${MAX_DIRECT_ARGUMENTS}`)
 }
 
 /** A container is run by its bare name only. */

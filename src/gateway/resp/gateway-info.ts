@@ -9,6 +9,8 @@ import type { InfoSection } from './session.ts'
 export interface GatewayFacts {
   readonly version: string
   readonly port: number
+  /** As clients see it that know of clusters. */
+  readonly cluster: boolean
   readonly uptimeMs: number
   readonly maxClients: number
   readonly channels: number
@@ -33,14 +35,14 @@ function rank({ name }: InfoSection): number {
   return at < 0 ? ORDER.length : at
 }
 
-function describe({ version, port, uptimeMs, maxClients, stats }: GatewayFacts): readonly InfoSection[] {
+function describe({ version, port, cluster, uptimeMs, maxClients, stats }: GatewayFacts): readonly InfoSection[] {
   const uptimeSeconds = Math.floor(uptimeMs / 1000)
   return [
     {
       name: 'Server',
       fields: [
         ['redis_version', REDIS_VERSION],
-        ['redis_mode', 'standalone'],
+        ['redis_mode', cluster ? 'cluster' : 'standalone'],
         ['jackdaw_version', version],
         ['tcp_port', port],
         ['uptime_in_seconds', uptimeSeconds],
@@ -55,6 +57,7 @@ function describe({ version, port, uptimeMs, maxClients, stats }: GatewayFacts):
         ['pubsub_clients', stats.subscribers],
       ],
     },
+    { name: 'Cluster', fields: [['cluster_enabled', cluster ? 1 : 0]] },
   ]
 }
 

@@ -24,14 +24,29 @@ export function saveOutcome(outcome: Outcome): SavedOutcome {
   return { error, existed, written, entry: entry === null ? null : entry.copy(), length, ms, counter, writer, idleMs, frequency }
 }
 
-/** Bytes that a saved outcome holds. */
-export function heldBytes(outcome: SavedOutcome): number {
-  return outcome.entry === null ? 0 : outcome.entry.bytes
+/** What an operation and its outcome take while a command is under way, beside their bytes. */
+export const OPERATION_OVERHEAD_BYTES = 400
+/** No value is framed by more in a reply. */
+const FRAME_BYTES = 32
+
+/** Bytes that an outcome holds once it is saved; as many at least as its reply has. */
+export function heldBytes(outcome: Outcome): number {
+  return FRAME_BYTES + (outcome.entry === null ? 0 : outcome.entry.bytes)
 }
 
-/** The whole error reply for an operation of kind `operation` that the cache refused: Redis's words where it has some, else the cache's own. */
-export function errorText(error: CacheError, operation: number): string {
+/** Instead of a reply that the client may not have. */
+export function replyTooLarge(limitBytes: number): string {
+  return `ERR the reply would be over outputBufferLimitBytes (${limitBytes})`
+}
+
+/**
+ * The whole error reply for an operation of kind `operation` that the cache refused: Redis's words where it has some, else the cache's own. `partly`:
+ * the command was made of several, and others have written something.
+ */
+export function errorText(error: CacheError, operation: number, partly: boolean = false): string {
   if (error.code === 'CROSS_SLOT') return "CROSSSLOT Keys in request don't hash to the same slot"
+  if (error.code === 'NO_REPLICAS')
+    return `NOREPLICAS Not enough good replicas to write.${partly ? ' Other keys of the command were written.' : ''}`
   return IN_REDIS_WORDS.has(error.code) ? failureText(error.code, operation) : `${error.row.resp} ${error.message}`
 }
 

@@ -23,6 +23,8 @@ export const NEEDS_MORE = 0
 export const COMMAND = 1
 /** `error` says what; without the leading `ERR`. */
 export const MALFORMED = 2
+/** A line that HTTP has and nobody types: there is no command of that name. */
+export const CROSS_PROTOCOL = 3
 
 const MAX_ARGUMENTS = 1024 * 1024
 /** Of an inline command. */
@@ -201,6 +203,10 @@ export class Parser {
     if (lineEnd - start > MAX_LINE_BYTES) return this.#fail('too big inline request')
     const to = lineEnd > start && this.#input[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd
     if (!splitWords(this.#input, start, to, this.args)) return this.#fail('unbalanced quotes in request')
+    if (this.args.count > 0 && (this.args.is(0, 'POST') || this.args.is(0, 'HOST:'))) {
+      this.clear()
+      return CROSS_PROTOCOL
+    }
     this.#at = lineEnd + 1
     return this.#ended()
   }

@@ -6,7 +6,7 @@
  * this client, which is what the cache's promise of order needs, and their replies wait behind the ticket.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { OPERATION_GET, Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
+import { ACK_LOCAL, OPERATION_GET, Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
 import { NO_BYTES } from '../../lib/bytes.ts'
 import type { CacheError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -218,6 +218,7 @@ export class Pipeline {
 /** What the client has said about its commands, applied to one operation of them. */
 export function adaptTo(session: Session, operation: Operation, writes: boolean): void {
   if (session.noTouch && operation.code === OPERATION_GET) operation.flags |= UNTOUCHED
+  if (session.ack !== ACK_LOCAL && operationRow(operation.code)?.writes === true) operation.ack = session.ack
   if (writes && session.writtenSlots !== null) {
     session.writtenSlots.add(slotOf(operation.key, operation.keyStart, operation.keyEnd))
   }

@@ -1,6 +1,7 @@
 /**
  * The RESP face: Redis's protocol in its versions 2 and 3, over TCP.
  *
+ * It listens at two ports: at one for any client, at the other for clients that know of clusters (see router.ts); all else is the same for both.
  * It accepts clients up to a limit, looks after those that are idle or stuck, and counts. What a client says is its connection's to read. A stop goes
  * in two steps. `drain()`: nothing changes, since the protocol has no way to ask a client to leave. `close()`: nothing new is accepted, clients are
  * told good-bye when they are between two commands, a few at a time, so that they do not all come back to the others at the same moment.
@@ -18,6 +19,7 @@ import { Meter, type ObserveCommand } from './meter.ts'
 import { PubSub } from './pubsub.ts'
 import { ReplyWriter } from './reply-writer.ts'
 import type { RespStats } from './resp-stats.ts'
+import { Router } from './router.ts'
 import type { Hub, InfoSection, Pause, Session, Settings } from './session.ts'
 import { WriterPool } from './writer-pool.ts'
 
@@ -58,18 +60,32 @@ const GOOD_BYE_STEPS = 10
 /** Nothing is written there for longer than a call. */
 const NOWHERE_BYTES = 64 * 1024
 const BACKLOG = 511
+const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
+const CLUSTER_ENABLED = 'cluster-enabled'
 
 export class RespGateway {
   readonly #options: RespGatewayOptions
   readonly #server: Server
+  /** For clients that know of clusters. */
+  readonly #clusterServer: Server
   readonly #connections = new Map<number, Connection>()
   readonly #sessions = new Map<number, Session>()
   /** Sockets of clients that were too many and have not hung up yet. */
   readonly #leaving = new Set<Socket>()
   readonly #pubsub = new PubSub()
   readonly #meter: Meter
+  readonly #router: Router
   readonly #context: ConnectionContext
-  readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0, protocolErrors: 0, outputLimitKills: 0, idleKills: 0, halfRequestKills: 0 }
+  readonly #clusterContext: ConnectionContext
+  readonly #traffic: Traffic = {
+    bytesIn: 0,
+    bytesOut: 0,
+    protocolErrors: 0,
+    outputLimitKills: 0,
+    idleKills: 0,
+    halfRequestKills: 0,
+    crossProtocolLoggedMs: Number.NEGATIVE_INFINITY,
+  }
   readonly #unsubscribe: () => void
   readonly #startedMs: number
   #maxClients: number
@@ -77,7 +93,6 @@ export class RespGateway {
   #lastId = 0
   #accepted = 0
   #rejected = 0
-  #port = 0
   #pause: Pause | null = null
   #pauseTimer: Timer | null = null
   #checkTimer: Timer | null = null
@@ -91,26 +106,24 @@ export class RespGateway {
     this.#startedMs = options.clock.now()
     const table = new CommandTable(COMMANDS)
     this.#meter = new Meter(options.clock, table.all, options.observe)
-    this.#context = this.#buildContext(table)
+    this.#router = new Router(options.cache.topology)
+    this.#context = this.#buildContext(table, false)
+    this.#clusterContext = this.#buildContext(table, true)
     this.#unsubscribe = options.cache.subscribe((channel, message) => this.#pubsub.deliver(channel, message))
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS },
-      (socket) => this.#accept(socket),
-    )
+    this.#server = createServer(SOCKET_OPTIONS, (socket) => this.#accept(socket, this.#context))
+    this.#clusterServer = createServer(SOCKET_OPTIONS, (socket) => this.#accept(socket, this.#clusterContext))
   }
 
   /** Answers the port, which is a free one if `port` is 0. Rejects when it is taken. */
-  listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', reject)
-        this.#server.on('error', (error) => this.#options.logger.warn({ err: error }, 'the RESP listener failed'))
-        this.#port = (this.#server.address() as AddressInfo).port
-        this.#checkAgain()
-        resolve(this.#port)
-      })
-    })
+  async listen(host: string, port: number): Promise<number> {
+    const taken = await this.#listen(this.#server, host, port)
+    this.#checkAgain()
+    return taken
+  }
+
+  /** Listens at a further port, whose clients know of clusters: they are sent to the member that serves their keys. As `listen`, and after it. */
+  listenForClusterClients(host: string, port: number): Promise<number> {
+    return this.#listen(this.#clusterServer, host, port)
   }
 
   /** A stop is near: nothing changes yet, see above. */
@@ -122,10 +135,7 @@ export class RespGateway {
     this.#closing = true
     this.#checkTimer?.cancel()
     this.#setPause(null)
-    const closed = new Promise<void>((resolve) => {
-      if (this.#server.listening) this.#server.close(() => resolve())
-      else resolve()
-    })
+    const closed = Promise.all([closing(this.#server), closing(this.#clusterServer)])
     const stepMs = graceMs / 2 / GOOD_BYE_STEPS
     const share = Math.ceil(this.#connections.size / GOOD_BYE_STEPS)
     const timers = Array.from({ length: 2 * GOOD_BYE_STEPS }, (_, step) =>
@@ -157,12 +167,24 @@ export class RespGateway {
       outputLimitKillsTotal: this.#traffic.outputLimitKills,
       idleKillsTotal: this.#traffic.idleKills,
       halfRequestKillsTotal: this.#traffic.halfRequestKills,
+      redirectsTotal: this.#router.redirectsTotal,
       protocolErrorsTotal: this.#traffic.protocolErrors,
       messagesTotal: this.#pubsub.deliveredTotal,
     }
   }
 
-  #buildContext(table: CommandTable): ConnectionContext {
+  #listen(server: Server, host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host, port, backlog: BACKLOG }, () => {
+        server.off('error', reject)
+        server.on('error', (error) => this.#options.logger.warn({ err: error }, 'a RESP listener failed'))
+        resolve(portOf(server))
+      })
+    })
+  }
+
+  #buildContext(table: CommandTable, cluster: boolean): ConnectionContext {
     const { cache, logger, outputBufferLimitBytes, maxRequestBytes } = this.#options
     const { maxKeyBytes, maxValueBytes } = cache.limits
     return {
@@ -173,7 +195,8 @@ export class RespGateway {
       meter: this.#meter,
       nowhere: new ReplyWriter(NOWHERE, NOWHERE_BYTES),
       maxTransactionBytes: maxRequestBytes,
-      hub: this.#buildHub(),
+      router: cluster ? this.#router : null,
+      hub: this.#buildHub(cluster),
       writers: new WriterPool(),
       traffic: this.#traffic,
       parserLimits: {
@@ -188,7 +211,7 @@ export class RespGateway {
     }
   }
 
-  #buildHub(): Hub {
+  #buildHub(cluster: boolean): Hub {
     const { clock, version, password, debugCommands } = this.#options
     const gateway = this
     return {
@@ -196,28 +219,29 @@ export class RespGateway {
       version,
       password,
       debugCommands,
+      cluster,
       pubsub: this.#pubsub,
       sessions: this.#sessions,
-      settings: this.#settings(),
+      settings: this.#settings(cluster),
       get pause() {
         return gateway.#pause
       },
       setPause: (pause) => this.#setPause(pause),
-      info: () => this.#info(),
+      info: () => this.#info(cluster),
       resetStats: () => {
         this.#reset = this.stats()
       },
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, context: ConnectionContext): void {
     if (this.#connections.size >= this.#maxClients) {
       this.#reject(socket)
       return
     }
     this.#accepted++
     const id = ++this.#lastId
-    const connection = new Connection(id, socket, this.#context)
+    const connection = new Connection(id, socket, context)
     this.#connections.set(id, connection)
     this.#sessions.set(id, connection.session)
   }
@@ -278,19 +302,21 @@ export class RespGateway {
     for (const connection of this.#connections.values()) connection.wake()
   }
 
-  #settings(): Settings {
+  #settings(cluster: boolean): Settings {
     const { settings } = this.#options
     const own: Record<string, { get: () => number; set: (value: number) => void; perUnit: number }> = {
       maxclients: { get: () => this.#maxClients, set: (value) => (this.#maxClients = value), perUnit: 1 },
       timeout: { get: () => this.#idleTimeoutMs, set: (value) => (this.#idleTimeoutMs = value), perUnit: 1000 },
     }
     return {
-      names: () => [...Object.keys(own), ...settings.names()],
+      names: () => [...Object.keys(own), CLUSTER_ENABLED, ...settings.names()],
       get: (name) => {
+        if (name === CLUSTER_ENABLED) return cluster ? 'yes' : 'no'
         const row = own[name]
         return row === undefined ? settings.get(name) : String(Math.ceil(row.get() / row.perUnit))
       },
       set: (name, value) => {
+        if (name === CLUSTER_ENABLED) return "can't set immutable config"
         const row = own[name]
         if (row === undefined) return settings.set(name, value)
         if (!/^[0-9]{1,9}$/.test(value) || (name === 'maxclients' && Number(value) === 0)) return 'argument must be a whole number'
@@ -300,11 +326,12 @@ export class RespGateway {
     }
   }
 
-  #info(): readonly InfoSection[] {
+  #info(cluster: boolean): readonly InfoSection[] {
     const { clock, version, info } = this.#options
     const facts: GatewayFacts = {
       version,
-      port: this.#port,
+      port: portOf(cluster ? this.#clusterServer : this.#server),
+      cluster,
       uptimeMs: clock.now() - this.#startedMs,
       maxClients: this.#maxClients,
       channels: this.#pubsub.channelCount,
@@ -314,4 +341,15 @@ export class RespGateway {
     }
     return infoSections(facts, info())
   }
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo | null)?.port ?? 0
+}
+
+function closing(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.listening) server.close(() => resolve())
+    else resolve()
+  })
 }

@@ -13,6 +13,8 @@ export interface RespStats {
   readonly outputLimitKillsTotal: number
   readonly idleKillsTotal: number
   readonly halfRequestKillsTotal: number
+  /** Commands of cluster clients that were sent to another member. */
+  readonly redirectsTotal: number
   readonly protocolErrorsTotal: number
   /** Messages handed to subscribers of this member. */
   readonly messagesTotal: number

@@ -4,6 +4,7 @@
  * Plain state that commands read and change. What needs the socket or the queue of commands goes through `control`, what all sessions of the
  * gateway share through `hub`; so a command can be tried without either.
  */
+import { ACK_LOCAL, type AckMode } from '../../cache/operation.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { PubSub, Receiver } from './pubsub.ts'
 import type { ReplyWriter } from './reply-writer.ts'
@@ -73,6 +74,8 @@ export interface Hub {
   /** `null`: everybody may do everything. */
   readonly password: string | null
   readonly debugCommands: boolean
+  /** Its clients know of clusters, and are sent where their keys are. */
+  readonly cluster: boolean
   readonly pause: Pause | null
   setPause(pause: Pause | null): void
   info(): readonly InfoSection[]
@@ -96,6 +99,10 @@ export class Session {
   noEvict = false
   /** Reads of this client count as no use for eviction. */
   noTouch = false
+  /** When this client's writes are answered. */
+  ack: AckMode = ACK_LOCAL
+  /** READONLY was said: reads of slots that are copied here are not sent elsewhere. */
+  readsCopies = false
   replyMode: ReplyMode = 'on'
   protocol: 2 | 3 = 2
   /** `client|kill`; empty before the first. */

@@ -37,6 +37,8 @@ const PONG = Buffer.from('PONG\n')
 const GOODBYE = Buffer.from('Goodbye!\n')
 const NO_KEYS = Buffer.from('No keys found\n')
 const NOT_FOUND = 'Key not found'
+const HOST = 'host:'
+const VERSION_LENGTH = ' HTTP/1.1'.length
 const LINE_FEED = 0x0a
 
 /** `open`; `ending`: executes nothing more, and ends once what is under way is answered; `ended`: closed for writing. */
@@ -154,7 +156,10 @@ export class TextSession {
     const command = this.#command
     command.parse(bytes, start, end)
     if (command.problem !== null) {
-      this.#error(command.problem)
+      // A browser that was talked into this: what follows may look like commands.
+      const http = isOfHttp(bytes, start, end)
+      if (http) this.#state = 'ending'
+      this.#error(http ? 'This is no HTTP server' : command.problem)
       this.#answered()
       return
     }
@@ -328,6 +333,13 @@ export class TextSession {
     this.#scan?.close()
     this.#scan = null
   }
+}
+
+/** A request line, or the header that every request has. */
+function isOfHttp(bytes: Buffer, start: number, end: number): boolean {
+  const ending = bytes.toString('latin1', Math.max(start, end - VERSION_LENGTH), end)
+  const beginning = bytes.toString('latin1', start, Math.min(end, start + HOST.length))
+  return / HTTP\/1\.\d$/.test(ending) || beginning.toLowerCase() === HOST
 }
 
 /** Closes for writing, throws away what still comes, and cuts the connection off if the client, having all, does not close it in time. */

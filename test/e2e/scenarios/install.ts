@@ -2,6 +2,7 @@
  * From nothing to three pods that answer, by the manifest and by the chart.
  */
 
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { run } from '../command.ts'
@@ -41,8 +42,17 @@ export const applied: Scenario = {
     note('seconds from apply to three ready pods', (readyMs / 1000).toFixed(1))
     const pods = await kube.pods()
     if (pods.length !== 3) throw new Error(`there are ${pods.length} pods: ${pods.join(', ')}`)
+    await requireSameCluster(context, pods[0] ?? '')
     if (readyMs > READY_WITHIN_MS) throw new Error(`it took ${readyMs} ms`)
   },
+}
+
+/** Something else may listen at the ingress' address: another cluster, or a server of this machine. All that follows would be about that. */
+async function requireSameCluster({ kube, client }: Context, pod: string): Promise<void> {
+  const [key, value] = [`e2e-${randomUUID()}`, randomUUID()]
+  const { status, body } = await client.set({ [key]: value })
+  if (status !== 200) throw new Error(`the ingress answers a write with ${status} ${body.slice(0, 200)}`)
+  if ((await kube.takeKey(pod, key)) !== value) throw new Error('the ingress address answers, but not from this cluster')
 }
 
 export const installedByHelm: Scenario = {

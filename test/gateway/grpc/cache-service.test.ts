@@ -2,6 +2,7 @@
 import { status } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ACK_ALL, ACK_LOCAL, ACK_REPLICA } from '../../../src/cache/operation.ts'
 import { GrpcGateway } from '../../../src/gateway/grpc/index.ts'
 import type { GetResponse, SearchResponse, SetResponse } from '../../../src/gateway/grpc/messages.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
@@ -31,7 +32,8 @@ test('what is set is got: any bytes, with kind and version', () =>
     assert.is((await client.call<GetResponse>('Get', { key })).kind, 'KIND_JSON')
     await until(() => observed.length === 4)
     assert.equal(observed, ['set', 'get', 'set', 'get'])
-    assert.equal(gateway.stats().callsTotal, { get: 2, set: 2, delete: 0, search: 0, flush: 0, other: 0 })
+    const { get, set, other } = gateway.stats().callsTotal
+    assert.equal({ get, set, other }, { get: 2, set: 2, other: 0 })
     assert.is(gateway.stats().errorsTotal, 0)
   }))
 
@@ -69,6 +71,38 @@ test('a condition that is not met is FAILED_PRECONDITION and writes nothing; fal
     assert.equal(await client.call('Set', { key: k, value, if_version: version(2) }), { existed: true, version: version(3) })
     assert.equal(await client.call('Set', { key: k, value, if_present: true }), { existed: true, version: version(4) })
     assert.equal(await client.call('Delete', { key: k, if_version: version(4) }), { existed: true })
+  }))
+
+test('the acknowledgement that is asked for goes along with each write', () =>
+  withGateway({}, async ({ client, cache }) => {
+    for (const request of [{}, { ack: 'ACK_LOCAL' }, { ack: 'ACK_REPLICA' }, { ack: 'ACK_ALL' }]) {
+      await client.call('Set', { key, value, ...request })
+      await client.call('Delete', { key, ...request })
+    }
+    const asked = [ACK_LOCAL, ACK_LOCAL, ACK_REPLICA, ACK_ALL]
+    assert.equal(
+      cache.acks,
+      asked.flatMap((ack) => [ack, ack]),
+    )
+    for (const method of ['Set', 'Delete']) {
+      const { code, name } = await client.call<Failure>(method, { key, value, ack: 9 })
+      assert.equal({ code, name }, { code: status.INVALID_ARGUMENT, name: 'body_invalid' })
+    }
+    assert.is(cache.acks.length, 8)
+  }))
+
+test('an acknowledgement that cannot be given, or did not come, is a status of its own', () =>
+  withGateway({}, async ({ client, cache }) => {
+    for (const [cause, expected] of [
+      ['NO_REPLICAS', { code: status.UNAVAILABLE, name: 'no_replicas' }],
+      ['NOT_CONFIRMED', { code: status.DEADLINE_EXCEEDED, name: 'not_confirmed' }],
+    ] as const) {
+      cache.failure = new CacheError(cause, 'of replicas')
+      for (const method of ['Set', 'Delete']) {
+        const { code, name } = await client.call<Failure>(method, { key, value, ack: 'ACK_REPLICA' })
+        assert.equal({ code, name }, expected)
+      }
+    }
   }))
 
 test('a version that is none is refused', () =>

@@ -17,6 +17,7 @@ import { CACHE, type Running, until, withGateway } from './running.ts'
 const test = suite('grpc gateway')
 
 const HEALTH = 'grpc.health.v1.Health'
+const CLUSTER = 'jackdaw.cluster.v1.Cluster'
 const REFLECTION_FOLDER = join(dirname(createRequire(import.meta.url).resolve('@grpc/reflection')), '../proto')
 const key = Buffer.from('k')
 
@@ -82,7 +83,7 @@ for (const version of ['v1', 'v1alpha']) {
       stream.write({ file_containing_symbol: CACHE })
       await until(() => answers.length === 2)
       const names = answers[0]?.['list_services_response']?.service.map(({ name }) => name)
-      assert.equal(names?.sort(), [HEALTH, CACHE])
+      assert.equal(names?.sort(), [HEALTH, CACHE, CLUSTER])
       const described = Buffer.concat(answers[1]?.['file_descriptor_response']?.file_descriptor_proto ?? []).toString('latin1')
       for (const word of ['SearchRequest', 'ttl_ms', 'KIND_JSON', 'if_version']) assert.ok(described.includes(word), word)
       stream.end()

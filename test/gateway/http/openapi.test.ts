@@ -72,6 +72,9 @@ const PROMISED = [
   'get,head /v1/readiness',
   'get,head /ready',
   'get,head /live',
+  'get,head /cluster',
+  'post /register',
+  'delete /register/{address}',
   'get,head /openapi.json',
   'get,head /docs',
   'get,head /docs/{file}',
@@ -89,7 +92,7 @@ test('the document is OpenAPI 3.1 and has every route that is promised, and no o
 
 test('the methods of each path are those that the server has', async ({ port, document }) => {
   for (const [path, methods] of Object.entries(document.paths)) {
-    const url = path.replace('{key}', 'k').replace('{file}', 'start.js')
+    const url = path.replace('{key}', 'k').replace('{file}', 'start.js').replace('{address}', '10.0.0.8:7946')
     const options = await call(port, url, { method: 'OPTIONS' })
     assert.is(options.status, 204)
     const allowed = String(options.headers.allow).toLowerCase().split(', ')
@@ -152,7 +155,7 @@ test('an example that is sent as it stands is accepted', async ({ port, document
     for (const [type, { example }] of Object.entries(requestBody?.content ?? {})) {
       const body = typeof example === 'string' ? example : JSON.stringify(example)
       const answer = await call(port, path.replace('{key}', 'k'), { method: method.toUpperCase(), body, headers: { 'content-type': type } })
-      assert.ok(answer.status === 200 || answer.status === 201, `${method} ${path} ${type}: ${answer.text}`)
+      assert.ok(answer.status >= 200 && answer.status < 300, `${method} ${path} ${type}: ${answer.text}`)
     }
   }
 })
@@ -195,7 +198,7 @@ test('the page and all that it loads are here, under a policy that allows nothin
   const start = (await call(port, '/docs/start.js')).text
   assert.match(start, "url: '/openapi.json'")
   assert.match(start, 'validatorUrl: null')
-  for (const path of ['/docs/none.js', '/docs/..%2Fpackage.json', '/docs/../package.json', '/docs/', '/docs/swagger-ui.css/x']) {
+  for (const path of ['/docs/none.js', '/docs/..%2Fpackage.json', '/docs/../package.json', '/docs/swagger-ui.css/x']) {
     assert.is((await call(port, path)).status, 404, path)
   }
   assert.match((await call(port, '/', { headers: { accept: 'text/html' } })).text, 'href="/docs"')

@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { CACHE_CONTROL } from '../../../src/gateway/http/parameter.ts'
 import { MAX_TTL_MS, parseTtlMs } from '../../../src/gateway/http/ttl.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
 
@@ -56,6 +57,20 @@ test('what is no duration, nothing, or over ten years is refused', () => {
 
 test('the refusal of a duration that is too long names the limit', () => {
   assert.throws(() => parseTtlMs('11000d'), /at most 10 years/)
+})
+
+test('max-age is read with quotes or without; what is no number is refused, and other directives are not looked at', () => {
+  for (const text of ['max-age=20', 'max-age="20"', 'no-cache, MAX-AGE=20', 'max-age=20, public']) {
+    assert.is(CACHE_CONTROL.parse(text), 20_000, text)
+  }
+  assert.is(CACHE_CONTROL.parse('no-cache, s-maxage=5'), null)
+  for (const text of ['max-age=abc', 'max-age=', 'max-age', 'max-age="20', 'max-age=20"', 'max-age=1.5', 'max-age=0', 'max-age=5m']) {
+    assert.throws(
+      () => CACHE_CONTROL.parse(text),
+      (error: CacheError) => error.code === 'TTL_INVALID',
+      text,
+    )
+  }
 })
 
 test.run()

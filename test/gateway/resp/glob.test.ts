@@ -56,6 +56,19 @@ test('many stars cost no more than pattern times text', () => {
   assert.ok(performance.now() - startedMs < 1_000)
 })
 
+test('a match that takes more than 65,536 steps counts as none', () => {
+  const costly = Buffer.from(`*${'a'.repeat(500)}b*`)
+  assert.ok(matchesGlob(costly, Buffer.from(`${'a'.repeat(600)}bc`)))
+  assert.not(matchesGlob(costly, Buffer.from(`${'a'.repeat(1000)}bc`)))
+  const classes = Buffer.from(`*${`[${'x'.repeat(90)}a]`.repeat(10)}b*`)
+  assert.ok(matchesGlob(classes, Buffer.from(`${'a'.repeat(20)}bc`)))
+  assert.not(matchesGlob(classes, Buffer.from(`${'a'.repeat(1000)}bc`)))
+  assert.ok(matchesGlob(Buffer.from('a'.repeat(1024)), Buffer.from('a'.repeat(1024))))
+  const startedMs = performance.now()
+  for (let i = 0; i < 1000; i++) matchesGlob(costly, Buffer.from('a'.repeat(1024)))
+  assert.ok(performance.now() - startedMs < 3_000)
+})
+
 test('bytes above 127 and zero bytes are bytes like others', () => {
   assert.ok(matchesGlob(Buffer.from([0x00, 0x2a, 0xff]), Buffer.from([0x00, 0x80, 0x81, 0xff])))
 })

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { SystemClock } from '../../../src/lib/clock.ts'
+import { SystemClock, type Timer } from '../../../src/lib/clock.ts'
+import { SILENT } from '../../../src/lib/logger.ts'
 import { type Running, startGateway, until } from './harness.ts'
 
 const test = suite('gateway/resp/limits')
@@ -23,9 +24,22 @@ async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<
 class LeapingClock extends SystemClock {
   leapMs = 0
 
+  longestMs = 0
+
   override now(): number {
     return super.now() + this.leapMs
   }
+
+  override after(ms: number, fn: () => void): Timer {
+    this.longestMs = Math.max(this.longestMs, ms)
+    return super.after(ms, fn)
+  }
+}
+
+const TOO_LARGE = '-ERR the reply would be over outputBufferLimitBytes (1048576)\r\n'
+
+function bulk(value: string): string {
+  return `$${value.length}\r\n${value}\r\n`
 }
 
 test('a client too many is told so and sent away; when one leaves, another may come', async () => {
@@ -105,17 +119,114 @@ test('a subscriber that does not read is cut off at the limit, and others are no
   await until(() => server.gateway.stats().subscribers === 1, 'the slow one is gone')
 })
 
-test('one command whose reply alone is over the limit ends its client only', async () => {
+test('one command whose reply alone would be over the limit is answered with an error', async () => {
   const server = await start({ outputBufferLimitBytes: 1024 * 1024 })
   const client = await server.client()
-  const other = await server.client()
   const value = 'v'.repeat(100_000)
   client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`)
   await client.expect('+OK\r\n')
-  client.send(`MGET${' k'.repeat(50)}\r\n`)
+  await client.ask(`MGET${' k'.repeat(50)}`, TOO_LARGE)
+  await client.ask(`MGET${' k'.repeat(10)}`, `*10\r\n${bulk(value).repeat(10)}`)
+  await client.ask('STRLEN k', ':100000\r\n')
+  assert.is(server.gateway.stats().outputLimitKillsTotal, 0)
+})
+
+test('EXEC answers what fits, and an error for each value that does not', async () => {
+  const server = await start({ outputBufferLimitBytes: 1024 * 1024 })
+  const client = await server.client()
+  const value = 'v'.repeat(400_000)
+  client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`)
+  await client.expect('+OK\r\n')
+  await client.ask(
+    `MULTI\nGET k\nGET k\nGET k\nMGET a k\nSET a 1\nGET a\nEXEC\nGET a`,
+    `+OK\r\n${'+QUEUED\r\n'.repeat(6)}*6\r\n${bulk(value).repeat(2)}${TOO_LARGE.repeat(2)}+OK\r\n$1\r\n1\r\n$1\r\n1\r\n`,
+  )
+})
+
+test('commands in EXEC that are no operations share its limit', async () => {
+  const server = await start({ outputBufferLimitBytes: 256 * 1024 })
+  const client = await server.client()
+  const word = 'e'.repeat(60_000)
+  await client.ask(
+    `MULTI\n${`ECHO ${word}\n`.repeat(6)}PING\nEXEC\nPING`,
+    `+OK\r\n${'+QUEUED\r\n'.repeat(7)}*7\r\n${bulk(word).repeat(4)}${TOO_LARGE.replace('1048576', '262144').repeat(2)}+PONG\r\n+PONG\r\n`,
+  )
+})
+
+test('a client is cut off when what it is sent at once is over the limit', async () => {
+  const server = await start({ outputBufferLimitBytes: 16 * 1024 })
+  const client = await server.client()
+  const word = 'e'.repeat(10_000)
+  await client.ask(`ECHO ${word}`, bulk(word))
+  client.send(`ECHO ${word}\r\nECHO ${word}\r\n`)
   await client.closed()
   assert.is(server.gateway.stats().outputLimitKillsTotal, 1)
-  await other.ask('STRLEN k', ':100000\r\n')
+})
+
+test('more keys than the output limit has room for are refused before anything is made for them', async () => {
+  const client = await (await start({ outputBufferLimitBytes: 1024 * 1024, maxRequestBytes: 400_000 })).client()
+  await client.ask(`EXISTS${' k'.repeat(2621)}`, ':0\r\n')
+  await client.ask(`MGET${' k'.repeat(2622)}`, "-ERR too many keys for 'mget': the limit is 2621\r\n")
+  await client.ask(`MSET${' k 1'.repeat(1311)}\nEXISTS k`, "-ERR too many keys for 'mset': the limit is 1310\r\n:0\r\n")
+  await client.ask(`MSETNX${' k 1'.repeat(501)}`, "-ERR too many keys for 'msetnx': the limit is 500\r\n")
+  await client.ask(
+    `MULTI\nMGET${' k'.repeat(1000)}\nEXEC`,
+    [
+      '+OK\r\n-ERR the transaction is over the limit of 400000 bytes\r\n',
+      '-EXECABORT Transaction discarded because of previous errors.\r\n',
+    ].join(''),
+  )
+  await client.ask(`PUBSUB NUMSUB${' c'.repeat(16_383)}`, '-ERR too many arguments: the limit is 16384\r\n')
+  await client.ask(`CONFIG GET${' c'.repeat(257)}`, '-ERR too many patterns: the limit is 256\r\n')
+})
+
+test('what single commands may ask for is limited', async () => {
+  const client = await (await start()).client()
+  const long = 'n'.repeat(1025)
+  await client.ask(`CLIENT SETNAME ${long}\nCLIENT SETINFO LIB-VER ${long}`, '-ERR a name may have 1024 bytes\r\n'.repeat(2))
+  await client.ask(`HELLO 2 SETNAME ${long}\nCLIENT GETNAME`, '-ERR a name may have 1024 bytes\r\n$-1\r\n')
+  await client.ask(`WATCH${' k'.repeat(10_001)}`, '-ERR a client may watch 10000 keys\r\n')
+  await client.ask(
+    `SET a ${'x'.repeat(1025)}\nSET b ${'y'.repeat(1024)}\nLCS a b LEN`,
+    '+OK\r\n+OK\r\n-ERR LCS is limited to values whose lengths have a product of 1048576 or less\r\n',
+  )
+  client.send('CLIENT LIST ID 1 1 1 1\r\n')
+  const list = await client.readTo('\n\r\n')
+  assert.is(list.split('id=1 ').length, 2)
+})
+
+test('CLIENT PAUSE lasts a minute at most', async () => {
+  const clock = new LeapingClock()
+  const client = await (await start({ clock })).client()
+  await client.ask('CLIENT PAUSE 999999999', '+OK\r\n')
+  assert.ok(clock.longestMs > 59_000 && clock.longestMs <= 60_000, String(clock.longestMs))
+  await client.ask('CLIENT UNPAUSE\nPING', '+OK\r\n+PONG\r\n')
+})
+
+test('SCAN takes a larger COUNT as 10,000', async () => {
+  const server = await start()
+  const client = await server.client()
+  for (let from = 0; from < 15_000; from += 5000) {
+    await client.ask(`MSET${Array.from({ length: 5000 }, (_, i) => ` ${from + i} v`).join('')}`, '+OK\r\n')
+  }
+  client.send('SCAN 0 COUNT 100000\r\nECHO end\r\n')
+  const page = await client.readTo('$3\r\nend\r\n')
+  const keys = Number(/\*2\r\n\$\d+\r\n\d+\r\n\*(\d+)/.exec(page)?.[1])
+  assert.ok(keys >= 10_000 && keys < 11_000, `${keys} keys`)
+})
+
+test('POST and Host: end the connection with a warning, once a minute', async () => {
+  const warnings: string[] = []
+  const server = await start({ logger: { ...SILENT, warn: (_fields, message) => warnings.push(message) } })
+  for (const line of ['POST / HTTP/1.1', 'GET / HTTP/1.1\r\nhost: x', 'hOST: x', 'post']) {
+    const client = await server.client()
+    client.send(`${line}\r\nSET a 1\r\n`)
+    await client.closed()
+  }
+  assert.is(warnings.length, 1)
+  assert.match(warnings[0] as string, 'cross-protocol')
+  assert.is(server.gateway.stats().protocolErrorsTotal, 4)
+  await (await server.client()).ask('GET a\nGET POST', '$-1\r\n$-1\r\n')
 })
 
 test('a client that says nothing for too long is cut off, a subscriber is not', async () => {

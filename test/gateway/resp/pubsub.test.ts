@@ -98,8 +98,21 @@ test('RESET ends all subscriptions', async () => {
 
 test('names to listen to have a limit in bytes', async () => {
   const client = await (await start()).client()
-  client.send(`*3\r\n$9\r\nSUBSCRIBE\r\n$600000\r\n${'a'.repeat(600_000)}\r\n$600000\r\n${'b'.repeat(600_000)}\r\n`)
+  const names = Array.from({ length: 1100 }, (_, i) => `$1000\r\n${String(i).padEnd(1000, 'a')}\r\n`)
+  client.send(`*1101\r\n$9\r\nSUBSCRIBE\r\n${names.join('')}`)
   await client.expect('-ERR the names that a client listens to are limited to 1048576 bytes in all\r\n')
+})
+
+test('a pattern or a channel longer than a key may be is refused', async () => {
+  const client = await (await start()).client()
+  const long = 'a'.repeat(1025)
+  for (const command of ['PSUBSCRIBE', 'PUBSUB CHANNELS', 'KEYS', 'SCAN 0 MATCH', 'CONFIG GET', 'COMMAND LIST FILTERBY PATTERN']) {
+    await client.ask(`${command} ${long}`, '-ERR pattern is too long, the limit is 1024 bytes\r\n')
+  }
+  for (const command of [`SUBSCRIBE b ${long}`, `PUBLISH ${long} x`]) {
+    await client.ask(command, '-ERR channel is too long, the limit is 1024 bytes\r\n')
+  }
+  await client.ask('PUBSUB CHANNELS\nPUBSUB NUMPAT', '*0\r\n:0\r\n')
 })
 
 test('what EXEC publishes reaches the client itself', async () => {

@@ -29,7 +29,7 @@ test('INFO tells the sections in order, one or several when asked', async () => 
   const text = await client.readTo('+PONG\r\n')
   assert.equal(
     [...text.matchAll(/# (\w+)/g)].map((match) => match[1]),
-    ['Server', 'Clients', 'Memory', 'Stats'],
+    ['Server', 'Clients', 'Memory', 'Stats', 'Cluster'],
   )
   assert.match(text, /redis_version:7\.0\.15\r\n/)
   assert.match(text, /jackdaw_version:1\.2\.3\r\n/)

@@ -56,6 +56,15 @@ test('clients over the limit are told so and closed; when one leaves, the next i
     assert.equal({ rejectedTotal, connectionsTotal }, { rejectedTotal: 1, connectionsTotal: 3 })
   }))
 
+test('a client that speaks HTTP is sent away, and nothing after its first line is executed', () =>
+  withGateway({}, async ({ client }) => {
+    for (const line of ['POST / HTTP/1.1', 'GET / HTTP/1.0', 'hOST: example.org']) {
+      assert.is(await client().send(`${line}\r\nSET a 1\r\n`).rest(), 'ERROR: This is no HTTP server\n')
+    }
+    const plain = client()
+    assert.equal(await plain.send('GET a\nSET a is HTTP/1.1\nGET a\n').lines(3), ['ERROR: Key not found', 'OK', 'is HTTP/1.1'])
+  }))
+
 test('a line over the limit is refused once, and the line after it is served', () =>
   withGateway({}, async ({ client, cache, gateway }) => {
     const one = client()

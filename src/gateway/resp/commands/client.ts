@@ -1,6 +1,7 @@
 /**
  * CLIENT: what a client says about itself, and what an operator asks about clients and does to them. All of it is about this member's.
  */
+import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode } from '../../../cache/operation.ts'
 import type { Arguments } from '../arguments.ts'
 import { type ClientType, clientLine, typeOf } from '../client-line.ts'
 import type { Call, CommandFlag, CommandRow, Direct } from '../command.ts'
@@ -8,10 +9,19 @@ import { ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { Session } from '../session.ts'
 import { help, NO_KEY } from './row.ts'
 
+/** What a client says about itself is kept, and told with every CLIENT LIST. */
+const MAX_NAME_BYTES = 1024
+/** A longer CLIENT PAUSE is taken as one of this length: one that was forgotten ends. */
+const MAX_PAUSE_MS = 60_000
+
 const PLAIN: readonly CommandFlag[] = ['noscript', 'loading', 'stale']
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale']
 
+const ACK_WORDS: Readonly<Record<AckMode, string>> = { [ACK_LOCAL]: 'local', [ACK_REPLICA]: 'replica', [ACK_ALL]: 'all' }
+
 const HELP = [
+  'ACK [LOCAL|REPLICA|ALL]',
+  '    When writes of this connection are answered: once they are written, once one replica has them too, once all replicas have.',
   'GETNAME',
   '    Tells the name of this connection.',
   'ID',
@@ -29,7 +39,7 @@ const HELP = [
   'NO-TOUCH (ON|OFF)',
   '    Whether reads of this connection leave the order of eviction as it is.',
   'PAUSE <timeout> [WRITE|ALL]',
-  '    Lets commands wait for so many milliseconds.',
+  '    Lets commands wait for so many milliseconds, 60000 at most.',
   'REPLY (ON|OFF|SKIP)',
   '    Whether this connection wants replies.',
   'SETINFO <option> <value>',
@@ -53,6 +63,15 @@ export const CLIENT_COMMAND: CommandRow = {
   action: {
     kind: 'container',
     subcommands: [
+      row(
+        'ACK',
+        -2,
+        PLAIN,
+        'Tells, or sets, when writes of this connection are answered.',
+        '[LOCAL | REPLICA | ALL]',
+        '0.1.0',
+        acknowledge,
+      ),
       row('ID', 2, PLAIN, 'Tells the number of this connection.', '', '5.0.0', ({ session, reply }) => reply.integer(session.id)),
       row('INFO', 2, PLAIN, 'Tells about this connection.', '', '6.2.0', ({ session, reply }) =>
         reply.verbatim('txt', `${clientLine(session)}\n`),
@@ -77,7 +96,7 @@ export const CLIENT_COMMAND: CommandRow = {
       }),
       row('REPLY', 3, PLAIN, 'Whether this connection wants replies.', 'ON | OFF | SKIP', '3.2.0', setReply),
       row('KILL', -3, ADMIN, 'Cuts connections.', 'ip:port | option value [option value ...]', '2.4.0', kill),
-      row('PAUSE', -3, ADMIN, 'Lets commands wait for so many milliseconds.', 'timeout [WRITE | ALL]', '3.0.0', pause),
+      row('PAUSE', -3, ADMIN, 'Lets commands wait for so many milliseconds, 60,000 at most.', 'timeout [WRITE | ALL]', '3.0.0', pause),
       row('UNPAUSE', 2, ADMIN, 'Ends a PAUSE.', '', '6.2.0', ({ session, reply }) => {
         session.hub.setPause(null)
         reply.ok()
@@ -109,6 +128,7 @@ function row(
 
 /** `null` for anything but visible ASCII. */
 function printable(args: Arguments, i: number): string | null {
+  if (args.length(i) > MAX_NAME_BYTES) throw new ReplyError(`ERR a name may have ${MAX_NAME_BYTES} bytes`)
   const text = args.text(i, 'latin1')
   return /^[!-~]*$/.test(text) ? text : null
 }
@@ -117,6 +137,18 @@ function readSwitch(args: Arguments, i: number): boolean {
   if (args.is(i, 'ON')) return true
   if (args.is(i, 'OFF')) return false
   throw new ReplyError(SYNTAX_ERROR)
+}
+
+function acknowledge({ args, session, reply }: Call): void {
+  if (args.count === 2) {
+    reply.text(ACK_WORDS[session.ack])
+    return
+  }
+  const ack =
+    args.count === 3 ? ([ACK_LOCAL, ACK_REPLICA, ACK_ALL] as const).find((mode) => args.is(2, ACK_WORDS[mode].toUpperCase())) : undefined
+  if (ack === undefined) throw new ReplyError(SYNTAX_ERROR)
+  session.ack = ack
+  reply.ok()
 }
 
 function setInfo({ args, session, reply }: Call): void {
@@ -151,14 +183,14 @@ function list({ args, session, reply }: Call): void {
     const type = readType(args, 3)
     sessions = sessions.filter((other) => typeOf(other) === type)
   } else if (args.count > 3 && args.is(2, 'ID')) {
-    const wanted: Session[] = []
+    const wanted = new Set<Session>()
     for (let i = 3; i < args.count; i++) {
       const id = Number(args.text(i))
       if (!Number.isSafeInteger(id) || id < 1) throw new ReplyError('ERR Invalid client ID')
       const other = session.hub.sessions.get(id)
-      if (other !== undefined) wanted.push(other)
+      if (other !== undefined) wanted.add(other)
     }
-    sessions = wanted
+    sessions = [...wanted]
   } else if (args.count > 2) {
     throw new ReplyError(SYNTAX_ERROR)
   }
@@ -233,6 +265,6 @@ function pause({ args, session, reply }: Call): void {
   const word = args.text(2)
   if (!/^-?[0-9]{1,15}$/.test(word)) throw new ReplyError('ERR timeout is not an integer or out of range')
   if (Number(word) < 0) throw new ReplyError('ERR timeout is negative')
-  session.hub.setPause({ untilMs: session.hub.clock.now() + Number(word), writesOnly })
+  session.hub.setPause({ untilMs: session.hub.clock.now() + Math.min(MAX_PAUSE_MS, Number(word)), writesOnly })
   reply.ok()
 }

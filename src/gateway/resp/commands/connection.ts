@@ -2,6 +2,7 @@
  * PING, AUTH, HELLO and their kin: what a client says about the connection itself.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { ACK_LOCAL } from '../../../cache/operation.ts'
 import type { Call, CommandRow } from '../command.ts'
 import { NOT_AN_INTEGER, ReplyError, SYNTAX_ERROR, wrongNumberOfArguments } from '../reply-error.ts'
 import type { Session } from '../session.ts'
@@ -156,6 +157,8 @@ function reset({ session, reply }: Call): void {
   session.name = ''
   session.noEvict = false
   session.noTouch = false
+  session.readsCopies = false
+  session.ack = ACK_LOCAL
   session.replyMode = 'on'
   session.authenticated = session.hub.password === null
   reply.protocol = 2
@@ -210,7 +213,7 @@ function hello({ args, session, reply }: Call): void {
   reply.text('id')
   reply.integer(session.id)
   reply.text('mode')
-  reply.text('standalone')
+  reply.text(session.hub.cluster ? 'cluster' : 'standalone')
   reply.text('role')
   reply.text('master')
   reply.text('modules')

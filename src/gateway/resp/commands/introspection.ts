@@ -6,6 +6,7 @@ import type { Call, CommandRow, Direct } from '../command.ts'
 import { matchesGlob } from '../glob.ts'
 import { ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
+import { patternArgument } from './name-argument.ts'
 import { help, NO_KEY } from './row.ts'
 
 const HELP = [
@@ -200,10 +201,10 @@ function writeDocs(reply: ReplyWriter, each: CommandRow, fullName: string): void
   for (const child of children) writeDocs(reply, child, `${fullName}|${child.name.toLowerCase()}`)
 }
 
-function list({ args, reply }: Call, rows: readonly CommandRow[]): void {
+function list({ args, reply, cache }: Call, rows: readonly CommandRow[]): void {
   let found = rows
   if (args.count === 5 && args.is(2, 'FILTERBY')) {
-    const filter = args.bytes(4)
+    const filter = patternArgument(args, 4, cache.limits)
     const text = args.text(4).toLowerCase()
     if (args.is(3, 'PATTERN')) found = rows.filter((each) => matchesGlob(filter, Buffer.from(each.name), 0, each.name.length, true))
     else if (args.is(3, 'ACLCAT')) found = rows.filter((each) => categoriesOf(each).includes(text))

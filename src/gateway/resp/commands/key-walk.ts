@@ -1,8 +1,8 @@
 /**
  * KeyWalk: keys of a walk in byte order, gathered as the bulk strings they will be in a reply, whose array begins with their number.
  *
- * So what waits is the bytes of the keys and nothing else, and it is bounded. Between two pages others have their turn; a client that has gone ends
- * the walk.
+ * So what waits is the bytes of the keys and nothing else, and it is bounded. Between two pages, and within one whose keys are slow to judge, others
+ * have their turn; a client that has gone ends the walk.
  */
 import type { ScanQuery } from '../../../cache/cache.ts'
 import { ByteWriter } from '../../../lib/bytes.ts'
@@ -10,6 +10,7 @@ import type { Entry } from '../../../lib/entry.ts'
 import type { CacheError } from '../../../lib/errors.ts'
 import type { Call } from '../command.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
+import { eachInTurns } from '../turn.ts'
 
 const LINE_END = Buffer.from('\r\n', 'latin1')
 
@@ -48,7 +49,7 @@ class KeyList {
   }
 }
 
-/** `done` gets what was gathered when the walk is over or a limit is reached; it is not called for a client that has gone. */
+/** `done` gets what was gathered when the walk is over or a limit is reached; it is not called for a client that has gone before the last page. */
 export function walkKeys(
   { cache, session }: Pick<Call, 'cache' | 'session'>,
   { query, matches, maxKeys, maxBytes }: KeyWalkOptions,
@@ -58,16 +59,16 @@ export function walkKeys(
   const scan = cache.scan(query)
   const keys = new KeyList()
 
-  function gather(entries: readonly Entry[]): boolean {
-    for (const entry of entries) {
-      if (!matches(entry)) continue
-      if (keys.count >= maxKeys || keys.bytes >= maxBytes) {
-        keys.more = true
-        return false
-      }
-      keys.add(entry)
-    }
-    return true
+  function gather(entry: Entry): boolean {
+    if (!matches(entry)) return true
+    keys.more = keys.count >= maxKeys || keys.bytes >= maxBytes
+    if (!keys.more) keys.add(entry)
+    return !keys.more
+  }
+
+  function end(error: CacheError | null): void {
+    scan.close()
+    done(error, keys)
   }
 
   function next(): void {
@@ -76,12 +77,14 @@ export function walkKeys(
       return
     }
     scan.next((error, page) => {
-      if (error === null && page !== null && gather(page.entries) && !page.done) {
-        clock.soon(next)
+      if (page === null) {
+        end(error)
         return
       }
-      scan.close()
-      done(error, keys)
+      eachInTurns(clock, page.entries, gather, () => {
+        if (keys.more || page.done) end(null)
+        else clock.soon(next)
+      })
     })
   }
 

@@ -2,21 +2,24 @@
  * Commands on all keys. KEYS walks them in byte order, beginning at what its pattern says they begin with, and answers all or an error; SCAN walks
  * them in the order of slots, a page at a time; FLUSHALL empties the cache.
  */
-import type { SlotPage } from '../../../cache/cache.ts'
+import type { Limits, SlotPage } from '../../../cache/cache.ts'
 import { NO_BYTES } from '../../../lib/bytes.ts'
 import type { Entry } from '../../../lib/entry.ts'
 import type { Call, CommandRow, Direct } from '../command.ts'
 import { matchesGlob } from '../glob.ts'
 import { INVALID_CURSOR, ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
+import { eachInTurns } from '../turn.ts'
 import { integerArgument } from './integer-argument.ts'
 import { walkKeys } from './key-walk.ts'
+import { patternArgument } from './name-argument.ts'
 import { finishWithError, NO_KEY } from './row.ts'
 
 /** Of the keys that KEYS answers, as they are in the reply: half of what may wait for one client by default. */
 const MAX_KEYS_BYTES = 16 * 1024 * 1024
 
 const DEFAULT_COUNT = 10
-const MAX_COUNT = 100_000
+/** A larger one is taken as this. */
+const MAX_COUNT = 10_000
 /** None is 0, as Redis reads it. */
 const CURSOR = /^\d{0,15}$/
 /** Cursors of the cache are below. */
@@ -37,6 +40,7 @@ export function literalSuffix(pattern: Buffer): Buffer {
 }
 
 function runKeys(call: Call): void {
+  patternArgument(call.args, 1, call.cache.limits)
   const later = call.later()
   const pattern = later.args.bytes(1)
   walkKeys(
@@ -63,7 +67,7 @@ interface ScanOptions {
 }
 
 /** The cursor is judged before the options, as in Redis. */
-function scanOptions(args: Call['args']): ScanOptions {
+function scanOptions(args: Call['args'], limits: Limits): ScanOptions {
   const text = args.text(1, 'latin1')
   const cursor = CURSOR.test(text) ? Number(text) : CURSOR_END
   if (cursor >= CURSOR_END) throw new ReplyError(INVALID_CURSOR)
@@ -77,7 +81,7 @@ function scanOptions(args: Call['args']): ScanOptions {
       if (asked < 1) throw new ReplyError(SYNTAX_ERROR)
       count = Math.min(MAX_COUNT, Number(asked))
     } else if (args.is(i, 'MATCH')) {
-      pattern = args.bytes(i + 1)
+      pattern = patternArgument(args, i + 1, limits)
     } else if (args.is(i, 'TYPE')) {
       otherType = !args.is(i + 1, 'STRING')
     } else {
@@ -90,18 +94,25 @@ function scanOptions(args: Call['args']): ScanOptions {
 }
 
 function runScan(call: Call): void {
-  scanOptions(call.args)
+  const { limits } = call.cache
+  scanOptions(call.args, limits)
   const later = call.later()
-  const { cursor, count, matches } = scanOptions(later.args)
+  const { cursor, count, matches } = scanOptions(later.args, limits)
   call.cache.scanSlots(cursor, count, (error, page) => {
     if (error !== null) return finishWithError(later, error)
     const { entries, cursor: next } = page as SlotPage
-    const found = entries.filter(matches)
-    later.reply.array(2)
-    later.reply.text(String(next))
-    later.reply.array(found.length)
-    for (const { key, keyStart, keyEnd } of found) later.reply.bulk(key, keyStart, keyEnd)
-    later.finish()
+    const found: Entry[] = []
+    const judge = (entry: Entry): boolean => {
+      if (matches(entry)) found.push(entry)
+      return true
+    }
+    eachInTurns(call.session.hub.clock, entries, judge, () => {
+      later.reply.array(2)
+      later.reply.text(String(next))
+      later.reply.array(found.length)
+      for (const { key, keyStart, keyEnd } of found) later.reply.bulk(key, keyStart, keyEnd)
+      later.finish()
+    })
   })
 }
 

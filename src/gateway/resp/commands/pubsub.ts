@@ -2,11 +2,15 @@
  * Pub/Sub: SUBSCRIBE and its kin. Messages travel between members by the cache; who listens on this one is `PubSub`'s to know, and all that PUBSUB
  * tells is of this member.
  */
+import type { Limits } from '../../../cache/cache.ts'
+import type { Arguments } from '../arguments.ts'
 import type { Call, CommandRow, Later } from '../command.ts'
 import { matchesGlob } from '../glob.ts'
 import { ReplyError } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
 import type { Session } from '../session.ts'
+import { eachInTurns } from '../turn.ts'
+import { checkChannel, patternArgument } from './name-argument.ts'
 import { help, NO_KEY } from './row.ts'
 
 /** Names that one client may listen to, in bytes. */
@@ -15,18 +19,22 @@ const NAME_OVERHEAD_BYTES = 64
 
 /** Channels or patterns: the two halves differ in nothing but whom they ask. */
 interface Kind {
+  /** Refuses a name that is too long. */
+  readonly check: (args: Arguments, i: number, limits: Limits) => void
   readonly names: (session: Session) => Set<string>
   readonly add: (session: Session, name: string) => void
   readonly remove: (session: Session, name: string) => void
 }
 
 const CHANNELS: Kind = {
+  check: checkChannel,
   names: (session) => session.channels,
   add: (session, name) => session.hub.pubsub.subscribe(name, session.control),
   remove: (session, name) => session.hub.pubsub.unsubscribe(name, session.control),
 }
 
 const PATTERNS: Kind = {
+  check: patternArgument,
   names: (session) => session.patterns,
   add: (session, name) => session.hub.pubsub.subscribePattern(name, session.control),
   remove: (session, name) => session.hub.pubsub.unsubscribePattern(name, session.control),
@@ -176,7 +184,8 @@ export function unsubscribeAll(session: Session): void {
   }
 }
 
-function subscribe({ args, session, reply }: Call, word: string, kind: Kind): void {
+function subscribe({ args, session, reply, cache }: Call, word: string, kind: Kind): void {
+  for (let i = 1; i < args.count; i++) kind.check(args, i, cache.limits)
   let bytes = 0
   for (const { names } of [CHANNELS, PATTERNS]) for (const name of names(session)) bytes += name.length + NAME_OVERHEAD_BYTES
   for (let i = 1; i < args.count; i++) bytes += args.length(i) + NAME_OVERHEAD_BYTES
@@ -213,6 +222,7 @@ function confirm(reply: ReplyWriter, session: Session, word: string, name: Buffe
 
 function publish(call: Call): void {
   const { args, cache } = call
+  checkChannel(args, 1, cache.limits)
   let later: Later | null = null
   let answered = false
   cache.publish(args.copy(1), args.copy(2), (receivers) => {
@@ -224,15 +234,23 @@ function publish(call: Call): void {
   if (!answered) later = call.later()
 }
 
-function listChannels({ args, session, reply }: Call): void {
+function listChannels(call: Call): void {
+  if (call.args.count > 2) patternArgument(call.args, 2, call.cache.limits)
+  const later = call.later()
+  const { args, reply } = later
+  const { clock, pubsub } = call.session.hub
   const pattern = args.count > 2 ? args.bytes(2) : null
   const found: Buffer[] = []
-  for (const name of session.hub.pubsub.channels()) {
+  const judge = (name: string): boolean => {
     const channel = Buffer.from(name, 'latin1')
     if (pattern === null || matchesGlob(pattern, channel)) found.push(channel)
+    return true
   }
-  reply.array(found.length)
-  for (const channel of found) reply.bulk(channel)
+  eachInTurns(clock, pubsub.channels(), judge, () => {
+    reply.array(found.length)
+    for (const channel of found) reply.bulk(channel)
+    later.finish()
+  })
 }
 
 function countSubscribers({ args, session, reply }: Call): void {

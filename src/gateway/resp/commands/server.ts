@@ -7,7 +7,11 @@ import { matchesGlob } from '../glob.ts'
 import { infoText } from '../info.ts'
 import { NOT_AN_INTEGER, ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
+import { patternArgument } from './name-argument.ts'
 import { help, NO_KEY } from './row.ts'
+
+/** Of one CONFIG GET. */
+const MAX_PATTERNS = 256
 
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -148,11 +152,12 @@ function readNumber(word: string, text: string): number {
   return Number(word)
 }
 
-function configGet({ args, session, reply }: Call): void {
+function configGet({ args, session, reply, cache }: Call): void {
+  if (args.count - 2 > MAX_PATTERNS) throw new ReplyError(`ERR too many patterns: the limit is ${MAX_PATTERNS}`)
   const { settings } = session.hub
   const found = new Set<string>()
   for (let i = 2; i < args.count; i++) {
-    const pattern = args.bytes(i)
+    const pattern = patternArgument(args, i, cache.limits)
     for (const name of settings.names()) if (matchesGlob(pattern, Buffer.from(name), 0, name.length, true)) found.add(name)
   }
   reply.map(found.size)

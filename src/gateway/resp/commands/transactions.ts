@@ -14,6 +14,7 @@ import { ALL_KEYS, NO_KEY } from './row.ts'
 
 /** What one client may watch at a time. */
 const MAX_WATCHES = 10_000
+const TOO_MANY_WATCHES = `ERR a client may watch ${MAX_WATCHES} keys`
 
 export const TRANSACTION_COMMANDS: readonly CommandRow[] = [
   {
@@ -107,8 +108,9 @@ export const TRANSACTION_COMMANDS: readonly CommandRow[] = [
 function watch(call: Call): void {
   const { session, cache } = call
   if (session.control.inTransaction) throw new ReplyError('ERR WATCH inside MULTI is not allowed')
+  if (call.args.count - 1 > MAX_WATCHES) throw new ReplyError(TOO_MANY_WATCHES)
   const keys = unwatchedKeys(call)
-  if (session.watches.length + keys.length > MAX_WATCHES) throw new ReplyError(`ERR a client may watch ${MAX_WATCHES} keys`)
+  if (session.watches.length + keys.length > MAX_WATCHES) throw new ReplyError(TOO_MANY_WATCHES)
   const watches: Watch[] = []
   let missing = keys.length
   let failed: CacheError | null = null

@@ -22,9 +22,9 @@ test('the subsequence, its length and its ranges are those of the documentation 
 
 test('values that would hold the loop are refused, and the largest that are not are not', () => {
   const speaker = new Speaker()
-  speaker.say('MSET', 'a', 'x'.repeat(2048), 'b', 'x'.repeat(2048), 'c', 'x'.repeat(2049), 'none', '')
-  assert.is(speaker.say('LCS', 'a', 'b', 'LEN'), ':2048\r\n')
-  assert.is(speaker.say('LCS', 'a', 'c', 'LEN'), '-ERR LCS is limited to values whose lengths have a product of 4194304 or less\r\n')
+  speaker.say('MSET', 'a', 'x'.repeat(1024), 'b', 'x'.repeat(1024), 'c', 'x'.repeat(1025), 'none', '')
+  assert.is(speaker.say('LCS', 'a', 'b', 'LEN'), ':1024\r\n')
+  assert.is(speaker.say('LCS', 'a', 'c', 'LEN'), '-ERR LCS is limited to values whose lengths have a product of 1048576 or less\r\n')
   speaker.say('SET', 'big', 'x'.repeat(1024 * 1024))
   assert.match(speaker.say('LCS', 'big', 'big'), /^-ERR LCS is limited/)
   assert.is(speaker.say('LCS', 'big', 'none'), '$0\r\n\r\n')

@@ -1,0 +1,46 @@
+/**
+ * The published definitions of the kinds that the chart can make and a plain Kubernetes lacks, as paths of files, one a line: routes of the Gateway API, and
+ * monitors and rules of the Prometheus Operator. They come by the Go module proxy, as both projects publish them in their modules: needs `go` on the PATH.
+ * With them in a cluster its API server judges what the chart renders:
+ *
+ *     node scripts/crds.ts | xargs -n1 kubectl apply --server-side --filename
+ *     helm template jackdaw charts/jackdaw --values charts/jackdaw/ci/monitored-values.yaml | kubectl apply --dry-run=server --validate=strict --filename -
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+interface Source {
+  readonly module: string
+  /** Under the folder of the module. */
+  readonly files: readonly string[]
+}
+
+const SOURCES: readonly Source[] = [
+  {
+    module: 'sigs.k8s.io/gateway-api@v1.6.3',
+    files: ['httproutes', 'grpcroutes'].map((kind) => `config/crd/standard/gateway.networking.k8s.io_${kind}.yaml`),
+  },
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+    files: ['servicemonitors', 'podmonitors', 'prometheusrules'].map(
+      (kind) => `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`,
+    ),
+  },
+]
+
+for (const { module, files } of SOURCES) {
+  const folder = download(module)
+  for (const file of files) {
+    const path = `${folder}/${file}`
+    if (!existsSync(path)) throw new Error(`${module} has no ${file}`)
+    console.log(path)
+  }
+}
+
+function download(module: string): string {
+  const { error, status, stdout, stderr } = spawnSync('go', ['mod', 'download', '-json', module], { encoding: 'utf8' })
+  if (error !== undefined) throw new Error('go is not on the PATH', { cause: error })
+  const answer: { readonly Dir?: string; readonly Error?: string } = stdout === '' ? {} : JSON.parse(stdout)
+  if (status !== 0 || answer.Dir === undefined) throw new Error(`${module}: ${answer.Error ?? stderr}`)
+  return answer.Dir
+}

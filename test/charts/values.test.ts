@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { describedValues } from '../../scripts/tables/values.ts'
+import { type AnyOptionRow, envOf, OPTION_NAMES, OPTION_TABLE, type Options } from '../../src/config/option-table.ts'
+
+const test = suite('the values of the chart')
+
+interface Schema {
+  readonly type?: string | readonly string[]
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly anyOf?: readonly Schema[]
+  readonly enum?: readonly string[]
+  readonly minimum?: number
+  readonly maximum?: number
+}
+
+const page = (name: string): string => readFileSync(new URL(`../../charts/jackdaw/${name}`, import.meta.url), 'utf8')
+const schema: Schema = JSON.parse(page('values.schema.json'))
+
+/** Options that are the chart's own business, or the owner's of the pod by `extraArgs` and `extraEnv`: fixed ports, seeds, and what only tests want. */
+const LEFT_OUT: readonly (keyof Options)[] = [
+  'host',
+  'httpPort',
+  'respPort',
+  'clusterPort',
+  'textPort',
+  'grpcPort',
+  'gossipPort',
+  'peerPort',
+  'adminPort',
+  'gossipKeys',
+  'seeds',
+  'zone',
+  'debugCommands',
+]
+
+/** Values with a name and bounds of their own, and the option that each becomes. */
+const RENAMED: Readonly<Record<string, keyof Options>> = {
+  replicas: 'replicas',
+  maxMemoryBytes: 'maxMemoryBytes',
+  logLevel: 'logLevel',
+  'stop.drainMs': 'drainMs',
+  'stop.timeoutMs': 'stopTimeoutMs',
+}
+
+function schemaAt(path: string): Schema | undefined {
+  return path.split('.').reduce<Schema | undefined>((at, key) => at?.properties?.[key], schema)
+}
+
+/** Paths of the schema that have no properties below them. */
+function leaves(at: Schema, path: string): string[] {
+  if (at.properties === undefined) return [path]
+  return Object.entries(at.properties).flatMap(([key, below]) => leaves(below, path === '' ? key : `${path}.${key}`))
+}
+
+/** What the schema allows, in the words of the table. */
+function boundsOf({ anyOf = [], ...plain }: Schema): unknown {
+  const numeric = [plain, ...anyOf].find(({ minimum }) => minimum !== undefined)
+  return plain.enum ?? { min: numeric?.minimum, max: numeric?.maximum }
+}
+
+function bounds(option: keyof Options): unknown {
+  const { type }: AnyOptionRow = OPTION_TABLE[option]
+  if (type.kind === 'choice') return type.values
+  assert.ok(type.kind === 'integer' || type.kind === 'size', option)
+  return { min: type.min, max: type.max }
+}
+
+test('every value is described, and every described one is in the schema', () => {
+  const described = describedValues(page('values.yaml')).map(({ path }) => path)
+  const all = leaves(schema, '')
+  // A leaf may be a map that may hold anything, such as requests and limits.
+  for (const path of described) assert.ok(schemaAt(path) !== undefined || all.some((leaf) => path.startsWith(`${leaf}.`)), path)
+  const expected = all.filter((path) => !/^(?:global|options)\./.test(path))
+  const missing = expected.filter((path) => !described.some((other) => path === other || path.startsWith(`${other}.`)))
+  // Of maps that may hold anything, the described defaults stand for the whole.
+  assert.equal(
+    missing.filter((path) => !described.some((other) => other.startsWith(`${path}.`))),
+    [],
+  )
+})
+
+test('an option has the bounds of the table, whether it has a value of its own or is one of the further ones', () => {
+  for (const [path, option] of Object.entries(RENAMED)) {
+    assert.equal(boundsOf(schemaAt(path) as Schema), bounds(option), path)
+  }
+  const further = Object.entries(schemaAt('options')?.properties ?? {})
+  assert.ok(further.length > 0)
+  for (const [name, allowed] of further) assert.equal(boundsOf(allowed), bounds(name as keyof Options), name)
+})
+
+test('every option is set by the chart, offered by it, or left out on purpose', () => {
+  const set = [...page('templates/_environment.tpl').matchAll(/- name: (JACKDAW_[A-Z_]+)$/gm)].map(([, name]) => name)
+  const offered = Object.keys(schemaAt('options')?.properties ?? {})
+  const placed = (name: keyof Options) =>
+    [set.includes(envOf(name)), offered.includes(name), LEFT_OUT.includes(name)].filter(Boolean).length
+  assert.equal(
+    OPTION_NAMES.filter((name) => placed(name) !== 1),
+    [],
+  )
+  assert.is(set.length + offered.length + LEFT_OUT.length, OPTION_NAMES.length)
+})
+
+test('the description of the further options names each of them', () => {
+  const doc = describedValues(page('values.yaml')).find(({ path }) => path === 'options')?.doc ?? ''
+  for (const name of Object.keys(schemaAt('options')?.properties ?? {})) assert.ok(doc.includes(name), name)
+})
+
+test('a page that is not in the form is refused', () => {
+  assert.throws(() => describedValues('a: 1\n'), /a has a description and a default, or neither/)
+  assert.throws(() => describedValues('# -- One\n\nb: 2\n'), /the description above it has no key/)
+  assert.throws(() => describedValues('# -- One\na:\n'), /a has a description and a default, or neither/)
+  assert.throws(() => describedValues('- a\n'), /neither a comment nor a key/)
+  assert.equal(describedValues('# Of two.\na:\n  # -- One\n  b: 1\n'), [{ path: 'a.b', fallback: '1', doc: 'One' }])
+})
+
+test.run()
