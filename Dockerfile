@@ -1,7 +1,7 @@
 # Jackdaw's image: the bundled server and command line on the slim Node image, no node_modules, nobody's user. Build: docker build -t jackdaw:dev .
 FROM node:26-trixie-slim AS build
 WORKDIR /build
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json tsconfig.json ./
 # Without install scripts: none is needed here, and the package `node` would fetch the Node that this image already has.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY scripts/bundle.ts scripts/
