@@ -7,7 +7,16 @@ import { CacheError, type ErrorCode } from '../lib/errors.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Authority } from './authority.ts'
 import type { OutcomeDone } from './cache.ts'
-import { ACK_ALL, ACK_LOCAL, type AckMode, OPERATION_REQUIRE, type Operation, type Outcome, operationRow } from './operation.ts'
+import {
+  ACK_ALL,
+  ACK_LOCAL,
+  type AckMode,
+  OPERATION_REQUIRE,
+  type Operation,
+  type Outcome,
+  operationRow,
+  saveOutcome,
+} from './operation.ts'
 import type { Operations } from './operations.ts'
 
 export type Each = (index: number, outcome: Outcome) => void
@@ -66,11 +75,6 @@ export class Executor {
 export function giveOutcome(outcome: Outcome, done: OutcomeDone): void {
   if (outcome.error === null) done(null, outcome)
   else done(new CacheError(outcome.error, MESSAGES[outcome.error] ?? outcome.error), null)
-}
-
-/** A copy that outlives the call. */
-function saveOutcome(outcome: Outcome): Outcome {
-  return { ...outcome, entry: outcome.entry?.copy() ?? null }
 }
 
 const MESSAGES: Partial<Record<ErrorCode, string>> = {

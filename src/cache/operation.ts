@@ -6,8 +6,8 @@
  */
 import { NO_BYTES } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
-import { VALUE_STRING, type ValueKind } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
+import { Item, VALUE_STRING } from '../lib/item.ts'
 
 /** The entry, counted as a use for eviction; see `HEAD` and `UNTOUCHED`. */
 export const OPERATION_GET = 1
@@ -84,25 +84,15 @@ export const ACK_REPLICA = 1
 export const ACK_ALL = 2
 export type AckMode = typeof ACK_LOCAL | typeof ACK_REPLICA | typeof ACK_ALL
 
-export class Operation {
+/** The version is the one that a condition names. */
+export class Operation extends Item {
   code = OPERATION_GET
   flags = 0
   condition = ALWAYS
   expiry: ExpiryMode = EXPIRY_NONE
   expiryMs = 0
   ack: AckMode = ACK_LOCAL
-  kind: ValueKind = VALUE_STRING
   offset = 0
-  key: Buffer = NO_BYTES
-  keyStart = 0
-  keyEnd = 0
-  value: Buffer = NO_BYTES
-  valueStart = 0
-  valueEnd = 0
-  /** The version that a condition names. */
-  ms = 0
-  counter = 0
-  writer = ''
 
   /** Begins anew: everything but the code has its default. */
   reset(code: number): this {
@@ -114,48 +104,13 @@ export class Operation {
     this.ack = ACK_LOCAL
     this.kind = VALUE_STRING
     this.offset = 0
-    this.key = NO_BYTES
-    this.keyStart = 0
-    this.keyEnd = 0
-    this.value = NO_BYTES
-    this.valueStart = 0
-    this.valueEnd = 0
-    this.ms = 0
-    this.counter = 0
-    this.writer = ''
-    return this
-  }
-
-  setKey(bytes: Buffer, start: number = 0, end: number = bytes.length): this {
-    this.key = bytes
-    this.keyStart = start
-    this.keyEnd = end
-    return this
-  }
-
-  setValue(bytes: Buffer, start: number = 0, end: number = bytes.length): this {
-    this.value = bytes
-    this.valueStart = start
-    this.valueEnd = end
-    return this
-  }
-
-  setVersion(ms: number, counter: number, writer: string): this {
-    this.ms = ms
-    this.counter = counter
-    this.writer = writer
-    return this
+    return this.setKey(NO_BYTES).setValue(NO_BYTES).setVersion(0, 0, '')
   }
 
   setExpiry(expiry: ExpiryMode, expiryMs: number = 0): this {
     this.expiry = expiry
     this.expiryMs = expiryMs
     return this
-  }
-
-  /** Key and value together. */
-  get bytes(): number {
-    return this.keyEnd - this.keyStart + this.valueEnd - this.valueStart
   }
 
   /** An independent copy with bytes of its own. */
@@ -166,8 +121,7 @@ export class Operation {
     copy.ack = this.ack
     copy.kind = this.kind
     copy.offset = this.offset
-    copy.setKey(Buffer.from(this.key.subarray(this.keyStart, this.keyEnd)))
-    return copy.setValue(Buffer.from(this.value.subarray(this.valueStart, this.valueEnd)))
+    return copy.setKey(Buffer.from(this.keyBytes())).setValue(Buffer.from(this.valueBytes()))
   }
 }
 
@@ -193,6 +147,12 @@ export interface Outcome {
   readonly ms: number
   readonly counter: number
   readonly writer: string
+}
+
+/** A copy that outlives the call, with bytes of its own. */
+export function saveOutcome(outcome: Outcome): Outcome {
+  const { error, existed, written, entry, length, idleMs, frequency, ms, counter, writer } = outcome
+  return { error, existed, written, entry: entry === null ? null : entry.copy(), length, idleMs, frequency, ms, counter, writer }
 }
 
 /** How one kind of operation is treated. */

@@ -6,9 +6,9 @@
  * key it gave, so a key that stays is met exactly once, wherever its slot moves meanwhile. While a slot is served by nobody the walk waits, as a get
  * would.
  */
-import { ByteReader, compareBytes, NO_BYTES } from '../lib/bytes.ts'
+import { ByteReader, compareBytes } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
-import { Entry } from '../lib/entry.ts'
+import type { Entry } from '../lib/entry.ts'
 import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Store } from '../store/index.ts'
@@ -95,22 +95,12 @@ export class Scatter {
     let bytes = 0
     const lookedTo = this.#store.search({ prefix, suffix, after }, this.#hybrid.physicalMs(), MAX_STEPS, (found, slot) => {
       if (!this.#authority.isPrimary(slot)) return true
-      entries.push(copyOf(found, values))
+      entries.push(found.copy(values))
       bytes += found.bytes
       return entries.length < MAX_PAGE_ENTRIES && bytes < MAX_PAGE_BYTES
     })
     return { entries, lookedTo }
   }
-}
-
-function copyOf(found: Entry, values: boolean): Entry {
-  const entry = new Entry()
-  entry.kind = found.kind
-  entry.expiresAtMs = found.expiresAtMs
-  entry.setVersion(found.ms, found.counter, found.writer)
-  entry.setKey(Buffer.from(found.keyBytes()))
-  entry.setValue(values ? Buffer.from(found.valueBytes()) : NO_BYTES)
-  return entry
 }
 
 /** One member's stream of pages, as far as it has been read ahead. */

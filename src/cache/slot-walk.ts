@@ -101,11 +101,7 @@ export class SlotWalk {
     this.#store.scanSlot(slot, null, (entry) => {
       const position = first + partOf(entry.key, entry.keyStart, entry.keyEnd)
       if (position < from || position >= end || entry.tombstone || entry.isExpired(nowMs)) return true
-      const kept = new Entry()
-      kept.kind = entry.kind
-      kept.expiresAtMs = entry.expiresAtMs
-      kept.setKey(Buffer.from(entry.keyBytes())).setVersion(entry.ms, entry.counter, entry.writer)
-      found.push({ position, entry: kept })
+      found.push({ position, entry: entry.copy(false) })
       return true
     })
   }

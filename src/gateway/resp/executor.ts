@@ -5,7 +5,7 @@
  * nothing is under way, and nothing is begun before it has finished: so a command may ask and change whatever it likes.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { OPERATION_GET, type Outcome } from '../../cache/operation.ts'
+import { OPERATION_GET, type Outcome, saveOutcome } from '../../cache/operation.ts'
 import type { CacheError } from '../../lib/errors.ts'
 import { Arguments } from './arguments.ts'
 import { Collector } from './collector.ts'
@@ -13,7 +13,7 @@ import type { Action, Call, Direct, Later, ManyOperations, SavedOutcome } from '
 import { type Command, type CommandTable, resolveCommand } from './command-table.ts'
 import type { Meter } from './meter.ts'
 import { executeEach } from './operation-batch.ts'
-import { errorText, heldBytes, OPERATION_OVERHEAD_BYTES, replyTooLarge, saveOutcome, writeRefusal } from './outcome-reply.ts'
+import { errorText, heldBytes, OPERATION_OVERHEAD_BYTES, replyTooLarge, writeRefusal } from './outcome-reply.ts'
 import { adaptTo, type Output, Pipeline, type PipelineContext } from './pipeline.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplyWriter } from './reply-writer.ts'

@@ -1,10 +1,9 @@
 /**
- * What comes back from the cache, as replies need it: outcomes that outlive their call, and errors in Redis's own words.
+ * What comes back from the cache, as replies need it: what outcomes hold, and errors in Redis's own words.
  */
 import { OPERATION_GET, type Outcome } from '../../cache/operation.ts'
 import { CacheError, type ErrorCode } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
-import type { SavedOutcome } from './command.ts'
 import { failureText } from './commands/failure.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplyWriter } from './reply-writer.ts'
@@ -17,12 +16,6 @@ const IN_REDIS_WORDS: ReadonlySet<ErrorCode> = new Set([
   'KEY_NOT_FOUND',
   'VALUE_TOO_LARGE',
 ])
-
-/** A copy with bytes of its own. */
-export function saveOutcome(outcome: Outcome): SavedOutcome {
-  const { error, existed, written, entry, length, ms, counter, writer, idleMs, frequency } = outcome
-  return { error, existed, written, entry: entry === null ? null : entry.copy(), length, ms, counter, writer, idleMs, frequency }
-}
 
 /** What an operation and its outcome take while a command is under way, beside their bytes. */
 export const OPERATION_OVERHEAD_BYTES = 400

@@ -9,14 +9,14 @@
  * Nothing comes in between operations, but between the replies that are made of them others have their turn.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { IF_UNCHANGED, OPERATION_GET, OPERATION_REQUIRE, Operation, type Outcome, WAS_LIVE } from '../../cache/operation.ts'
+import { IF_UNCHANGED, OPERATION_GET, OPERATION_REQUIRE, Operation, type Outcome, saveOutcome, WAS_LIVE } from '../../cache/operation.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { CacheError, ERRORS } from '../../lib/errors.ts'
 import type { Arguments } from './arguments.ts'
 import { Collector } from './collector.ts'
 import type { SavedOutcome } from './command.ts'
 import type { Command } from './command-table.ts'
-import { errorText, heldBytes, replyTooLarge, saveOutcome } from './outcome-reply.ts'
+import { errorText, heldBytes, replyTooLarge } from './outcome-reply.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplyWriter } from './reply-writer.ts'
 import type { Watch } from './session.ts'

@@ -2,14 +2,13 @@
  * Speaker: says commands straight to their rows, on a real cache of one node, and answers the replies as they would travel. No parser, no socket, no
  * MULTI: those are tried elsewhere.
  */
-import type { Outcome } from '../../../../src/cache/operation.ts'
-import { Operation } from '../../../../src/cache/operation.ts'
+import { Operation, type Outcome, saveOutcome } from '../../../../src/cache/operation.ts'
 import { Arguments } from '../../../../src/gateway/resp/arguments.ts'
 import { Collector } from '../../../../src/gateway/resp/collector.ts'
 import type { Call, CommandRow, Later, ManyOperations, OneOperation, SavedOutcome } from '../../../../src/gateway/resp/command.ts'
 import { GENERIC_COMMANDS } from '../../../../src/gateway/resp/commands/generic.ts'
 import { STRING_COMMANDS } from '../../../../src/gateway/resp/commands/string.ts'
-import { errorText, saveOutcome } from '../../../../src/gateway/resp/outcome-reply.ts'
+import { errorText } from '../../../../src/gateway/resp/outcome-reply.ts'
 import { ReplyError } from '../../../../src/gateway/resp/reply-error.ts'
 import { type ReplySink, ReplyWriter } from '../../../../src/gateway/resp/reply-writer.ts'
 import type { CacheError } from '../../../../src/lib/errors.ts'
