@@ -7,6 +7,7 @@ import type { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Random } from '../lib/random.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
 import { compareStamps, MAX_COUNTER, type Stamp } from '../lib/version.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
@@ -53,7 +54,7 @@ export class Gathering {
       const writer = new ByteWriter(64).u8(ANSWER_DONE).u8(key === null ? 0 : 1)
       return (key === null ? writer : writer.block(key)).toBuffer()
     })
-    calls.handle(KIND_CLOCK, (_from, _body, respond) => respond?.(encodeStamp(this.#latest())))
+    calls.handle(KIND_CLOCK, (_from, _body, respond) => respond?.(stampBody(this.#latest())))
     calls.handle(KIND_FLOOR, (_from, body, respond) => {
       this.#authority.raiseFloor(decodeStamp(new ByteReader(body)))
       respond?.(Buffer.of(ANSWER_DONE))
@@ -113,7 +114,7 @@ export class Gathering {
         this.#authority.raiseFloor(floor)
         this.#askOthers(
           KIND_FLOOR,
-          encodeStamp(floor),
+          stampBody(floor),
           (name, body) => {
             // Whose clock was not heard stays named: what it wrote may lie above the line.
             if (body === null) unreached.add(name)
@@ -257,10 +258,6 @@ function encodeVersion(primaryVersion: number): Buffer {
   return new ByteWriter(16).u48(primaryVersion).toBuffer()
 }
 
-function encodeStamp({ ms, counter }: Stamp): Buffer {
-  return new ByteWriter(16).u48(ms).u16(counter).toBuffer()
-}
-
-function decodeStamp(reader: ByteReader): Stamp {
-  return { ms: reader.u48(), counter: reader.u16() }
+function stampBody(stamp: Stamp): Buffer {
+  return encodeStamp(new ByteWriter(16), stamp).toBuffer()
 }

@@ -7,6 +7,7 @@ import { Entry, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { ERRORS } from '../lib/errors.ts'
+import { encodeStamp } from '../lib/stamp-codec.ts'
 import {
   ACK_ALL,
   ACK_LOCAL,
@@ -97,7 +98,7 @@ function writeOperation(writer: ByteWriter, operation: Operation): void {
     (ack === ACK_LOCAL ? 0 : HAS_ACK)
   writer.u8(code).u8(present).u8(kind).u8(flags).u8(condition)
   if ((present & HAS_EXPIRY) !== 0) writer.u8(expiry).f64(expiryMs)
-  if ((present & HAS_VERSION) !== 0) writer.u48(operation.ms).u16(operation.counter).text(operation.writer)
+  if ((present & HAS_VERSION) !== 0) encodeStamp(writer, operation).text(operation.writer)
   // One that does not fit is out of any value's reach, as is the largest that does.
   if ((present & HAS_OFFSET) !== 0) writer.u32(Math.min(offset, MAX_OFFSET))
   if ((present & HAS_ACK) !== 0) writer.u8(ack)
@@ -131,7 +132,7 @@ const DESCRIBED = 16
 
 /** After the `ANSWER_DONE` of an operation, and after each index in that of a transaction. */
 export function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
-  const { error, existed, written, entry, length, idleMs, frequency, ms, counter, writer: author } = outcome
+  const { error, existed, written, entry, length, idleMs, frequency, writer: author } = outcome
   const described = idleMs >= 0 || frequency >= 0
   writer.u8(
     (existed ? EXISTED : 0) |
@@ -141,7 +142,7 @@ export function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
       (described ? DESCRIBED : 0),
   )
   if (error !== null) writer.text(error)
-  writer.u32(length).u48(ms).u16(counter).text(author)
+  encodeStamp(writer.u32(length), outcome).text(author)
   if (described) writer.f64(idleMs).f64(frequency)
   if (entry !== null) encodeEntry(writer, entry)
 }

@@ -4,6 +4,7 @@
  */
 import type { ByteReader, ByteWriter } from './bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from './entry.ts'
+import { encodeStamp } from './stamp-codec.ts'
 
 const FLAG_JSON = 1
 const FLAG_TOMBSTONE = 2
@@ -15,7 +16,7 @@ export const ENTRY_OVERHEAD = 24
 export function encodeEntry(writer: ByteWriter, entry: Entry, withValue: boolean = true): void {
   const expires = entry.expiresAtMs !== NEVER
   const flags = (entry.kind === VALUE_JSON ? FLAG_JSON : 0) | (entry.tombstone ? FLAG_TOMBSTONE : 0) | (expires ? FLAG_EXPIRES : 0)
-  writer.u8(flags).u48(entry.ms).u16(entry.counter).text(entry.writer)
+  encodeStamp(writer.u8(flags), entry).text(entry.writer)
   if (expires) writer.u48(entry.expiresAtMs)
   writer.u16(entry.keyEnd - entry.keyStart).raw(entry.key, entry.keyStart, entry.keyEnd)
   if (withValue) writer.block(entry.value, entry.valueStart, entry.valueEnd)

@@ -47,39 +47,13 @@ export class Metrics {
 
   /** A number that only grows while the process lives. `labels` names the labels of the samples that `read` answers. */
   counter(name: string, help: string, read: Read, labels: readonly string[] = []): void {
-    checkName(name)
     if (!name.endsWith('_total')) throw new RangeError(`the counter ${name} does not end with _total`)
-    this.#described.push({ name, kind: 'counter', help, labels })
-    new Counter({
-      name,
-      help,
-      labelNames: [...labels],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        const now = read()
-        if (typeof now === 'number') this.inc(now)
-        else for (const sample of now) this.inc(sample.labels, sample.value)
-      },
-    })
+    this.#add(Counter, 'counter', name, help, read, labels)
   }
 
   /** A number that rises and falls. */
   gauge(name: string, help: string, read: Read, labels: readonly string[] = []): void {
-    checkName(name)
-    this.#described.push({ name, kind: 'gauge', help, labels })
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labels],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        const now = read()
-        if (typeof now === 'number') this.set(now)
-        else for (const sample of now) this.set(sample.labels, sample.value)
-      },
-    })
+    this.#add(Gauge, 'gauge', name, help, read, labels)
   }
 
   /** `bounds` are the ascending upper bounds of the buckets; the one for everything above is added. */
@@ -106,6 +80,31 @@ export class Metrics {
   /** All metrics in the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  #add(
+    Kind: typeof Counter | typeof Gauge,
+    kind: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    read: Read,
+    labels: readonly string[],
+  ): void {
+    checkName(name)
+    this.#described.push({ name, kind, help, labels })
+    new Kind({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      // Begun anew at every scrape, both kinds are brought to a number by adding it.
+      collect() {
+        this.reset()
+        const now = read()
+        if (typeof now === 'number') this.inc(now)
+        else for (const sample of now) this.inc(sample.labels, sample.value)
+      },
+    })
   }
 }
 

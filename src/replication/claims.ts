@@ -9,6 +9,7 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
@@ -291,7 +292,7 @@ export class Claims {
     }
     const untilMs = clock.now() + PULL_TIMEOUT_MS
     for (const [name, { slots: wanted, since }] of pulls) {
-      const writer = new ByteWriter(64).u48(since.ms).u16(since.counter)
+      const writer = encodeStamp(new ByteWriter(64), since)
       wanted.encode(writer)
       const body = writer.toBuffer()
       const pull = (): void => {
@@ -335,7 +336,7 @@ export class Claims {
 
   #servePull(from: PeerIdentity, body: Buffer, respond: (body: Buffer) => void): void {
     const reader = new ByteReader(body)
-    const since = { ms: reader.u48(), counter: reader.u16() }
+    const since = decodeStamp(reader)
     const slots = SlotSet.decode(reader)
     const bulk = this.#followers.bulk(from)
     let open = slots.size

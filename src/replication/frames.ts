@@ -5,6 +5,7 @@ import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
 import { encodeEntry } from '../lib/entry-codec.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { encodeStamp } from '../lib/stamp-codec.ts'
 import type { Stamp } from '../lib/version.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
 
@@ -42,7 +43,7 @@ export class FrameWriter {
 
   drop(entry: Entry): void {
     const at = this.#begin(FRAME_DROP)
-    this.#writer.u48(entry.ms).u16(entry.counter).text(entry.writer)
+    encodeStamp(this.#writer, entry).text(entry.writer)
     this.#writer.u16(entry.keyEnd - entry.keyStart).raw(entry.key, entry.keyStart, entry.keyEnd)
     this.#end(at)
   }
@@ -115,14 +116,8 @@ export function heartbeat(epoch: number, last: number, stamp: Stamp): Buffer {
 
 function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, frames: ByteWriter): Buffer {
   const body = frames.toBuffer()
-  return new ByteWriter(MESSAGE_HEADER_BYTES + body.length)
-    .u32(epoch)
-    .u48(sequence)
-    .u48(last)
-    .u48(stamp.ms)
-    .u16(stamp.counter)
-    .raw(body)
-    .toBuffer()
+  const writer = new ByteWriter(MESSAGE_HEADER_BYTES + body.length).u32(epoch).u48(sequence).u48(last)
+  return encodeStamp(writer, stamp).raw(body).toBuffer()
 }
 
 export interface Ack {

@@ -11,6 +11,7 @@ import { Entry } from '../lib/entry.ts'
 import { decodeEntry } from '../lib/entry-codec.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { decodeStamp } from '../lib/stamp-codec.ts'
 import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { decodeTerm, type Term } from '../placement/index.ts'
 import {
@@ -91,7 +92,7 @@ export class Incoming {
     const epoch = reader.u32()
     const sequence = reader.u48()
     const last = reader.u48()
-    const stamp = { ms: reader.u48(), counter: reader.u16() }
+    const stamp = decodeStamp(reader)
     if (epoch < this.#epoch) return
     this.#lastHeardMs = this.#clock.now()
     if (epoch > this.#epoch) {

@@ -5,6 +5,7 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
 import type { Stamp } from '../lib/version.ts'
 import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
 
@@ -36,7 +37,8 @@ export interface TableMessage {
 }
 
 export function encodeTable(table: TableMessage): Buffer {
-  const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion).u48(table.floor.ms).u16(table.floor.counter)
+  const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion)
+  encodeStamp(writer, table.floor)
   table.complete.encode(writer)
   encodeTerms(writer, table.primaries)
   return writer.toBuffer()
@@ -46,7 +48,7 @@ export function decodeTable(body: Buffer): TableMessage {
   const reader = new ByteReader(body)
   const version = reader.u48()
   const primaryVersion = reader.u48()
-  const floor = { ms: reader.u48(), counter: reader.u16() }
+  const floor = decodeStamp(reader)
   return { version, primaryVersion, floor, complete: SlotSet.decode(reader), primaries: decodeTerms(reader) }
 }
 
@@ -108,8 +110,7 @@ export function encodeHoldings(slots: SlotSet, holdingOf: (slot: number) => Hold
   }
   const writer = new ByteWriter(1024).u16(groups.size)
   for (const { holding, slots: members } of groups.values()) {
-    writer.u8(holding.copy).u48(holding.position.ms).u16(holding.position.counter)
-    writer.u8(holding.term === null ? 0 : 1)
+    encodeStamp(writer.u8(holding.copy), holding.position).u8(holding.term === null ? 0 : 1)
     if (holding.term !== null) encodeTerm(writer, holding.term)
     members.encode(writer)
   }
@@ -123,7 +124,7 @@ export function decodeHoldings(body: Buffer): Map<number, Holding> {
   const groups = Math.min(reader.u16(), SLOT_COUNT)
   for (let i = 0; i < groups; i++) {
     const copy = reader.u8()
-    const position = { ms: reader.u48(), counter: reader.u16() }
+    const position = decodeStamp(reader)
     const term = reader.u8() === 1 ? decodeTerm(reader) : null
     for (const slot of SlotSet.decode(reader)) holdings.set(slot, { term, copy, position })
   }

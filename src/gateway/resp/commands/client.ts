@@ -4,10 +4,10 @@
 import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode } from '../../../cache/operation.ts'
 import type { Arguments } from '../arguments.ts'
 import { type ClientType, clientLine, typeOf } from '../client-line.ts'
-import type { Call, CommandFlag, CommandRow, Direct } from '../command.ts'
+import type { Call, CommandFlag, CommandRow } from '../command.ts'
 import { ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { Session } from '../session.ts'
-import { help, NO_KEY } from './row.ts'
+import { directRows, help, NO_KEY } from './row.ts'
 
 /** What a client says about itself is kept, and told with every CLIENT LIST. */
 const MAX_NAME_BYTES = 1024
@@ -49,6 +49,8 @@ const HELP = [
   'UNPAUSE',
   '    Ends a PAUSE.',
 ]
+
+const row = directRows('connection', (name) => (name === 'LIST' || name === 'KILL' ? 'O(N) with N connections.' : 'O(1)'))
 
 export const CLIENT_COMMAND: CommandRow = {
   name: 'CLIENT',
@@ -111,19 +113,6 @@ export function nameOf(args: Arguments, i: number): string {
   const name = printable(args, i)
   if (name === null) throw new ReplyError('ERR Client names cannot contain spaces, newlines or special characters.')
   return name
-}
-
-function row(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  syntax: string,
-  since: string,
-  run: Direct['run'],
-): CommandRow {
-  const complexity = name === 'LIST' || name === 'KILL' ? 'O(N) with N connections.' : 'O(1)'
-  return { name, arity, flags, keys: NO_KEY, group: 'connection', summary, since, complexity, syntax, action: { kind: 'direct', run } }
 }
 
 /** `null` for anything but visible ASCII. */

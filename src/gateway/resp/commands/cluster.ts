@@ -6,7 +6,7 @@ import type { Call, CommandFlag, CommandRow, Direct, Later } from '../command.ts
 import { NOT_AN_INTEGER, ReplyError } from '../reply-error.ts'
 import { INFO, NODES, nodeId, type RenderedReply, SHARDS, SLOTS } from './cluster-replies.ts'
 import { integerArgument } from './integer-argument.ts'
-import { help, NO_KEY } from './row.ts'
+import { directRows, help } from './row.ts'
 
 const PLAIN: readonly CommandFlag[] = ['loading', 'stale']
 const FAST: readonly CommandFlag[] = ['fast', 'loading', 'stale']
@@ -34,6 +34,10 @@ const HELP = [
   'SLOTS',
   '    Return the ranges of slots with the addresses of who serves them.',
 ]
+
+const row = directRows('cluster', (name, flags) =>
+  flags === FAST || name === 'MYID' || name === 'COUNTKEYSINSLOT' ? 'O(1)' : 'O(N) with N slots or keys.',
+)
 
 export const CLUSTER_COMMANDS: readonly CommandRow[] = [
   {
@@ -78,19 +82,6 @@ export const CLUSTER_COMMANDS: readonly CommandRow[] = [
     ok(call)
   }),
 ]
-
-function row(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  syntax: string,
-  since: string,
-  run: Direct['run'],
-): CommandRow {
-  const complexity = flags === FAST || name === 'MYID' || name === 'COUNTKEYSINSLOT' ? 'O(1)' : 'O(N) with N slots or keys.'
-  return { name, arity, flags, keys: NO_KEY, group: 'cluster', summary, since, complexity, syntax, action: { kind: 'direct', run } }
-}
 
 function ok({ reply }: Call): void {
   reply.ok()

@@ -4,7 +4,7 @@
 import type { Operation, Outcome } from '../../../cache/operation.ts'
 import type { CacheError } from '../../../lib/errors.ts'
 import type { Arguments } from '../arguments.ts'
-import type { CommandRow, Direct, Later } from '../command.ts'
+import type { CommandFlag, CommandRow, Direct, Later } from '../command.ts'
 import { errorText } from '../outcome-reply.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
 
@@ -20,6 +20,25 @@ export const ALL_KEYS: Keys = [1, -1, 1]
 export const PAIRED_KEYS: Keys = [1, -1, 2]
 /** Of a subcommand. */
 export const SUBCOMMAND_KEY: Keys = [2, 2, 1]
+
+/** Makes rows of commands that speak to the session or the whole cache and name no key: what a group of them has in common is said once. */
+export function directRows(
+  group: CommandRow['group'],
+  complexityOf: (name: string, flags: readonly CommandFlag[]) => string,
+): (
+  name: string,
+  arity: number,
+  flags: readonly CommandFlag[],
+  summary: string,
+  syntax: string,
+  since: string,
+  run: Direct['run'],
+) => CommandRow {
+  return (name, arity, flags, summary, syntax, since, run) => {
+    const complexity = complexityOf(name, flags)
+    return { name, arity, flags, keys: NO_KEY, group, summary, since, complexity, syntax, action: { kind: 'direct', run } }
+  }
+}
 
 /** Begins the operation on the key in argument `i`. */
 export function on(operation: Operation, code: number, args: Arguments, i: number): Operation {

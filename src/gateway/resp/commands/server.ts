@@ -2,13 +2,13 @@
  * CONFIG, INFO, TIME and their kin: the server seen by whoever runs it.
  */
 import { SLOT_COUNT } from '../../../lib/slot.ts'
-import type { Call, CommandFlag, CommandRow, Direct, Later } from '../command.ts'
+import type { Call, CommandFlag, CommandRow, Later } from '../command.ts'
 import { matchesGlob } from '../glob.ts'
 import { infoText } from '../info.ts'
 import { NOT_AN_INTEGER, ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
 import { patternArgument } from './name-argument.ts'
-import { help, NO_KEY } from './row.ts'
+import { directRows, help } from './row.ts'
 
 /** Of one CONFIG GET. */
 const MAX_PATTERNS = 256
@@ -43,6 +43,8 @@ const BIRD = String.raw`
  __( o)>
  \ <_. )
   '---'`
+
+const row = directRows('server', () => 'O(1)')
 
 export const SERVER_COMMANDS: readonly CommandRow[] = [
   row('INFO', -1, ['loading', 'stale'], 'Tells about the server, for people and tools.', '[section [section ...]]', '1.0.0', info),
@@ -82,29 +84,6 @@ export const SERVER_COMMANDS: readonly CommandRow[] = [
   },
   row('DEBUG', -2, ADMIN, 'For tests; refused unless an option allows it.', 'subcommand [argument ...]', '1.0.0', debug),
 ]
-
-function row(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  syntax: string,
-  since: string,
-  run: Direct['run'],
-): CommandRow {
-  return {
-    name,
-    arity,
-    flags,
-    keys: NO_KEY,
-    group: 'server',
-    summary,
-    since,
-    complexity: 'O(1)',
-    syntax,
-    action: { kind: 'direct', run },
-  }
-}
 
 function info({ args, session, reply }: Call): void {
   const wanted: string[] = []
