@@ -1,5 +1,7 @@
 /** A gateway over a real cache of one node, clients that speak bytes, and a cache whose answers a test holds back. */
 import { connect, type Socket } from 'node:net'
+import type { Test } from 'uvu'
+import * as assert from 'uvu/assert'
 import type { Cache, OutcomeDone } from '../../../src/cache/cache.ts'
 import type { Operation } from '../../../src/cache/operation.ts'
 import { RespGateway, type RespGatewayOptions } from '../../../src/gateway/resp/index.ts'
@@ -65,6 +67,21 @@ export async function startGateway(options: Partial<RespGatewayOptions> = {}): P
       for (const client of clients) client.destroy()
       await gateway.close(50)
     },
+  }
+}
+
+/** Starts a gateway for a test of the suite. After each test its gateway is closed, and nothing may have been logged as an error. */
+export function gatewaysOf(test: Test): (options?: Partial<RespGatewayOptions>) => Promise<Running> {
+  let running: Running | null = null
+  test.after.each(async () => {
+    const errors = running?.errors ?? []
+    await running?.close()
+    running = null
+    assert.equal(errors, [])
+  })
+  return async (options = {}) => {
+    running = await startGateway(options)
+    return running
   }
 }
 

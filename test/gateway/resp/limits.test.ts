@@ -2,23 +2,11 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemClock, type Timer } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
-import { type Running, startGateway, until } from './harness.ts'
+import { gatewaysOf, until } from './harness.ts'
 
 const test = suite('gateway/resp/limits')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
-
-async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
-  running = await startGateway(options)
-  return running
-}
+const start = gatewaysOf(test)
 
 /** The machine's clock, running ahead by as much as a test says. */
 class LeapingClock extends SystemClock {

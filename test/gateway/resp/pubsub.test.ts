@@ -1,22 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Running, startGateway, until } from './harness.ts'
+import { gatewaysOf, until } from './harness.ts'
 
 const test = suite('gateway/resp/pubsub')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
-
-async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
-  running = await startGateway(options)
-  return running
-}
+const start = gatewaysOf(test)
 
 test('messages reach those who listen to the channel or to a pattern', async () => {
   const server = await start()

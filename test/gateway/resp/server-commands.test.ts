@@ -4,23 +4,11 @@ import { UNTOUCHED } from '../../../src/cache/operation.ts'
 import { COMMANDS } from '../../../src/gateway/resp/index.ts'
 import { SLOT_COUNT, slotOf } from '../../../src/lib/slot.ts'
 import { localCache } from '../../support/local-cache.ts'
-import { type Running, startGateway, withMethod } from './harness.ts'
+import { gatewaysOf, withMethod } from './harness.ts'
 
 const test = suite('gateway/resp/server-commands')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
-
-async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
-  running = await startGateway(options)
-  return running
-}
+const start = gatewaysOf(test)
 
 test('INFO tells the sections in order, one or several when asked', async () => {
   const server = await start()
@@ -105,10 +93,11 @@ test('HELP of each container lists its subcommands', async () => {
 })
 
 test('DEBUG works only where it is allowed', async () => {
-  const client = await (await start()).client()
+  const guarded = await start()
+  const client = await guarded.client()
   client.send('DEBUG SLEEP 0\r\n')
   assert.ok((await client.readTo('\r\n')).startsWith('-ERR DEBUG command not allowed.'))
-  await running?.close()
+  await guarded.close()
   const other = await (await start({ debugCommands: true })).client()
   await other.ask('DEBUG SLEEP 0\nDEBUG ERROR "OOPS x"', '+OK\r\n-OOPS x\r\n')
 })

@@ -1,23 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { localCache } from '../../support/local-cache.ts'
-import { HeldCache, type Running, startGateway, until } from './harness.ts'
+import { gatewaysOf, HeldCache, type Running, until } from './harness.ts'
 
 const test = suite('gateway/resp/session')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
-
-async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
-  running = await startGateway(options)
-  return running
-}
+const start = gatewaysOf(test)
 
 async function startHeld(holds: (key: string) => boolean): Promise<{ held: HeldCache; server: Running }> {
   const held = new HeldCache(localCache().cache, holds)

@@ -1,23 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { localCache } from '../../support/local-cache.ts'
-import { HeldCache, type Running, startGateway, until } from './harness.ts'
+import { gatewaysOf, HeldCache, until } from './harness.ts'
 
 const test = suite('gateway/resp/transactions')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
-
-async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<Running> {
-  running = await startGateway(options)
-  return running
-}
+const start = gatewaysOf(test)
 
 test('EXEC answers what was queued, each in its place', async () => {
   const client = await (await start()).client()
