@@ -48,6 +48,11 @@ export class Suspicion {
     this.#notBeforeMs = nowMs + this.#options.minMs
   }
 
+  /** Has the accused had no time yet to hear of it and to be heard? Half of the shortest trial is enough for both. */
+  isFresh(nowMs: number): boolean {
+    return nowMs - this.#startMs < this.#options.minMs / 2
+  }
+
   get deadlineMs(): number {
     return Math.max(this.#notBeforeMs, this.#startMs + this.#trialMs())
   }

@@ -2,8 +2,9 @@
  * The view: what this member holds of all others, and what each piece of news does to it.
  *
  * News that overrules what is held (see record.ts) is taken, told to the product and passed on; all other news ends here. A suspect gets a
- * trial, and further accusers shorten it. News of a later life of a name first ends the earlier one. What only somebody else concluded, `dead`
- * in a push/pull, is taken for an accusation, so that a member that lives gets the chance to say so.
+ * trial, and further accusers shorten it. News of a later life of a name first ends the earlier one. What only somebody else concluded, `dead`, in a
+ * push/pull or of a member that stands no trial here, or has just begun to, is taken for an accusation, so that a member that lives gets the chance to say so: one that
+ * could not be heard, or could not hear, has held all others dead meanwhile, and is believed by nobody when it is back.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -63,7 +64,8 @@ export class View {
     } else if (later === 0) {
       // It stopped in order and its pod was deleted afterwards: a fact, but it stays `left`.
       const news: MemberRecord = record.fact && held.state === 'left' ? { ...held, fact: true } : record
-      if (compareRecords(news, held) > 0) this.#adopt(news, held)
+      if (news.state === 'dead' && !news.fact && this.#wasNotHeard(held)) this.learn({ ...news, state: 'suspect' })
+      else if (compareRecords(news, held) > 0) this.#adopt(news, held)
       else this.#confirm(news, held)
     }
   }
@@ -118,6 +120,11 @@ export class View {
     this.#list.put(record)
     this.#gossiper.spread(record)
     if (previous === undefined || tellsApart(record, previous)) this.#events.memberChanged(record, previous)
+  }
+
+  /** It has had no chance to refute, as far as is known here. */
+  #wasNotHeard(held: MemberRecord): boolean {
+    return held.state === 'alive' || (held.state === 'suspect' && this.#suspicions.get(held.name)?.isFresh(this.#clock.now()) === true)
   }
 
   #confirm(news: MemberRecord, held: MemberRecord): void {

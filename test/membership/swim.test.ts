@@ -207,6 +207,23 @@ test('a cut in one direction among 5 kills nobody: the others relay', () => {
   assert.ok(flock.agree(birds))
 })
 
+test('one that nobody could hear has held all others dead, and convinces nobody when it is back', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const flock = new Flock(seed)
+    const birds = flock.hatchAll(4)
+    const [mute, ...others] = birds as [Bird, ...Bird[]]
+    for (const other of others) flock.network.cut(mute.host.name, other.host.name)
+    const convicted = (): boolean => others.every((bird) => flock.allHold([mute], bird.name, 'dead'))
+    flock.clock.runUntilTrue(convicted, 30_000, `seed ${seed}: it holds all others dead`)
+    flock.network.joinAll()
+    flock.clock.runUntilTrue(() => flock.agree(birds), 20_000, `seed ${seed}: all agree again`)
+    for (const bird of others) {
+      const wrong = deaths(bird).filter((line) => !line.includes(` ${mute.name}/`))
+      assert.equal(wrong, [], `seed ${seed}: ${bird.name} was told of the death of one that it hears`)
+    }
+  }
+})
+
 test('a restart within 100 ms is told as the old life dead and then the new one alive, before any suspicion', () => {
   const flock = new Flock(9)
   const [a, b, c] = flock.hatchAll(3) as [Bird, Bird, Bird]
