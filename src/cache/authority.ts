@@ -26,6 +26,11 @@ export interface Authority {
   confirmable(slot: number): boolean
   /** Calls back once when one follower of the slot, or `all`, hold what was written here; with `false` if that did not happen in time. */
   confirm(slot: number, all: boolean, timeoutMs: number, done: (confirmed: boolean) => void): void
+  /**
+   * Calls back once: whether this member still serves the slot, by the word of a follower that was asked after this call; `false` too when none answered
+   * in time.
+   */
+  affirm(slot: number, timeoutMs: number, done: (serves: boolean) => void): void
   /** Calls back once with the number of followers that each of the slots has at least which hold what was written here. */
   countConfirmed(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (followers: number) => void): void
   readonly routeVersion: number

@@ -42,12 +42,8 @@ export class Executor {
       giveOutcome(outcome, done)
       return
     }
-    // Also when nothing was written: what the operation found, the asker's own first attempt perhaps, is as good as answered.
     const saved = saveOutcome(outcome)
-    this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => {
-      if (confirmed) done(null, saved)
-      else done(notConfirmed(), null)
-    })
+    this.#confirm(slot, ack, outcome.written, confirmMs, (error) => done(error, error === null ? saved : null))
   }
 
   /** Runs all in order, with nothing in between; those that depend on a demand which is not met are left out. */
@@ -57,17 +53,32 @@ export class Executor {
       done(noReplicas())
       return
     }
+    let asked = false
     let wrote = false
     for (let i = 0; i < list.length; i++) {
       const operation = list[i] as Operation
       const outcome = this.#operations.run(operation, slotOf(operation.key, operation.keyStart, operation.keyEnd))
       const skipped = operation.code === OPERATION_REQUIRE && !outcome.written ? operation.offset : 0
-      wrote ||= operationRow(operation.code)?.writes === true && outcome.error === null
+      if (operationRow(operation.code)?.writes && outcome.error === null) {
+        asked = true
+        wrote ||= outcome.written
+      }
       each(i, outcome)
       i += skipped
     }
-    if (ack === ACK_LOCAL || !wrote) done(null)
-    else this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => done(confirmed ? null : notConfirmed()))
+    if (ack === ACK_LOCAL || !asked) done(null)
+    else this.#confirm(slot, ack, wrote, confirmMs, done)
+  }
+
+  /**
+   * Waits until the followers hold what was written. Also when nothing was: what the operation found, the asker's own first attempt perhaps, is as good
+   * as answered; but then a follower has to say first that this member still serves the slot, as no frame can tell.
+   */
+  #confirm(slot: number, ack: AckMode, wrote: boolean, confirmMs: number, done: (error: CacheError | null) => void): void {
+    const confirm = (): void =>
+      this.#authority.confirm(slot, ack === ACK_ALL, confirmMs, (confirmed) => done(confirmed ? null : notConfirmed()))
+    if (wrote) confirm()
+    else this.#authority.affirm(slot, confirmMs, (serves) => (serves ? confirm() : done(notAffirmed())))
   }
 }
 
@@ -92,4 +103,8 @@ function noReplicas(): CacheError {
 
 function notConfirmed(): CacheError {
   return new CacheError('NOT_CONFIRMED', 'written, but the replicas asked for have not confirmed it')
+}
+
+function notAffirmed(): CacheError {
+  return new CacheError('TRY_AGAIN', 'nothing was written, and no replica has said that this member still serves the key')
 }

@@ -46,6 +46,11 @@ export class SlotSet {
     this.#size--
   }
 
+  clear(): void {
+    this.#bits.fill(0)
+    this.#size = 0
+  }
+
   addAll(other: SlotSet): void {
     for (const slot of other) this.add(slot)
   }

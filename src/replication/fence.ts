@@ -1,6 +1,7 @@
 /**
- * The fence: a process that stood still, by its own clock or as the thread of membership saw it, does not know what was decided meanwhile. Before it executes anything it asks the others which terms they
- * know, and goes on when they have answered, or after a while.
+ * The fence: a process that stood still, by its own clock or as the thread of membership saw it, or to which no peer has acknowledged anything for a
+ * while, does not know what was decided meanwhile. Before it executes anything it asks the others which terms they know, and goes on when they have
+ * answered, or after `FENCE_MS`. A silence raises it twice: when it is noticed, and when it ends, as only then can the others tell.
  */
 import { SlotSet } from '../lib/slot-set.ts'
 import type { Claims } from './claims.ts'
@@ -8,21 +9,34 @@ import type { Context } from './context.ts'
 
 /** The event loop stood still for so long: others may have taken over. */
 const STALL_MS = 1000
+/** No peer acknowledged anything for so long: each says something every 100 ms. */
+const SILENCE_MS = 1000
 const FENCE_MS = 500
+
+export interface FenceEvents {
+  /** Tells once of each time when another thread found this one standing still. */
+  hung(): boolean
+  /** When any of the peers that are there acknowledged something last, in ms of the clock; `-Infinity` if none ever has. */
+  lastAckMs(): number
+  /** The fence is down again. */
+  lifted(): void
+}
 
 export class Fence {
   readonly #context: Context
-  readonly #claims: Claims
+  readonly #claims: Pick<Claims, 'query'>
   readonly #hung: () => boolean
+  readonly #lastAckMs: () => number
   readonly #lifted: () => void
   #lastTickMs: number
   #untilMs = 0
+  #silent = false
 
-  /** `hung` tells once of each time when another thread found this one standing still. `lifted` is called when the fence is down again. */
-  constructor(context: Context, claims: Claims, hung: () => boolean, lifted: () => void) {
+  constructor(context: Context, claims: Pick<Claims, 'query'>, { hung, lastAckMs, lifted }: FenceEvents) {
     this.#context = context
     this.#claims = claims
     this.#hung = hung
+    this.#lastAckMs = lastAckMs
     this.#lifted = lifted
     this.#lastTickMs = context.clock.now()
   }
@@ -37,6 +51,7 @@ export class Fence {
   tick(nowMs: number): void {
     this.#notice(nowMs)
     this.#lastTickMs = nowMs
+    this.#listen(nowMs)
   }
 
   #notice(nowMs: number): void {
@@ -45,13 +60,30 @@ export class Fence {
     const hung = this.#hung()
     if (stalledMs < STALL_MS && !hung) return
     this.#lastTickMs = nowMs
+    this.#raise(nowMs, { stalledMs: Math.round(stalledMs), hung }, 'the event loop stood still: asking before executing again')
+  }
+
+  #listen(nowMs: number): void {
+    // What arrived while this member stood still is yet to be read, and the fence is up anyway.
+    if (nowMs < this.#untilMs) return
+    const silentMs = nowMs - this.#lastAckMs()
+    const silent = Number.isFinite(silentMs) && silentMs >= SILENCE_MS
+    if (silent === this.#silent) return
+    this.#silent = silent
+    // The silent may have gone, and with them whoever could be asked.
+    if (!Number.isFinite(silentMs)) return
+    const message = silent ? 'no peer acknowledges anything: asking before executing again' : 'peers acknowledge again: asking them first'
+    this.#raise(nowMs, { silentMs: Math.round(silentMs) }, message)
+  }
+
+  #raise(nowMs: number, fields: object, message: string): void {
     const { clock, logger, table } = this.#context
     const held = new SlotSet()
     for (const slots of table.primariesByTerm().values()) held.addAll(slots)
     if (held.size === 0) return
     const untilMs = nowMs + FENCE_MS
     this.#untilMs = untilMs
-    logger.warn({ stalledMs: Math.round(stalledMs), hung }, 'the event loop stood still: asking before executing again')
+    logger.warn(fields, message)
     this.#claims.query(held, FENCE_MS, (answers) => {
       for (const answer of answers) {
         for (const [slot, { term }] of answer) if (term !== null) table.adopt(slot, term)

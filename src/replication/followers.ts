@@ -19,6 +19,8 @@ import { addToGroup, PRIMARY } from './slot-table.ts'
 
 /** Before a new follower is checked: a grant that is on its way to it from the earlier primary may make it complete for nothing. */
 const SETTLE_MS = 300
+/** Before one that goes by another holder is told again whom to follow: meanwhile it may learn better, or this member may. */
+const REFOLLOW_MS = 500
 const NOBODY: readonly Outgoing[] = []
 
 export class Followers {
@@ -49,6 +51,13 @@ export class Followers {
     return this.#outgoing.values()
   }
 
+  /** When any peer acknowledged something last, in ms of the clock; `-Infinity` if none of those that are there has. */
+  lastAckMs(): number {
+    let lastMs = Number.NEGATIVE_INFINITY
+    for (const { lastAckMs } of this.#outgoing.values()) lastMs = Math.max(lastMs, lastAckMs)
+    return lastMs
+  }
+
   bulk(peer: PeerIdentity): BulkSender | undefined {
     const bulk = this.#bulk.get(peer.name)
     return bulk?.peer.generation === peer.generation ? bulk : undefined
@@ -62,7 +71,14 @@ export class Followers {
     if (this.outgoing(peer) !== undefined) return
     this.peerGone(peer.name)
     const { clock, hybrid, store } = this.#context
-    this.#outgoing.set(peer.name, new Outgoing(peer, clock, hybrid, { nextEpoch: () => ++this.#epochs, reset: () => this.markDirty() }))
+    this.#outgoing.set(
+      peer.name,
+      new Outgoing(peer, clock, hybrid, {
+        nextEpoch: () => ++this.#epochs,
+        reset: () => this.markDirty(),
+        disowned: () => clock.after(REFOLLOW_MS, () => this.markDirty()),
+      }),
+    )
     this.#bulk.set(peer.name, new BulkSender(peer, clock, store))
     this.markDirty()
   }

@@ -13,7 +13,7 @@ import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
-import type { SlotCheck } from './frames.ts'
+import type { FollowStatus, SlotCheck } from './frames.ts'
 import type { HandOver } from './hand-over.ts'
 import { type FollowEvents, Incoming } from './incoming.ts'
 import { guarded } from './link-guard.ts'
@@ -83,16 +83,20 @@ export class Following {
       },
       follow: (session, term, slots, fresh) => this.#follow(session, term, slots, fresh),
       unfollow: (session, slots) => {
-        for (const slot of slots) if (this.#coveredBy[slot] === session) this.#uncover(slot)
+        for (const slot of slots) {
+          session.streamed.delete(slot)
+          if (this.#coveredBy[slot] === session) this.#uncover(slot)
+        }
       },
       check: (session, term, checks) => this.#check(session, term, checks),
       complete: (session, term, checks) => this.#filled(session, term, checks),
       grant: (session, number, term, slots) => this.#granted(session, number, term, slots),
       gap: (session) => {
+        session.streamed.clear()
         for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#coveredBy[slot] === session) this.#uncover(slot)
         session.statusChanged()
       },
-      completeFor: (session) => this.#completeFor(session),
+      statusFor: (session) => this.#statusFor(session),
     }
   }
 
@@ -114,10 +118,14 @@ export class Following {
 
   #follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void {
     const higher = new Map<Term, SlotSet>()
+    session.streamed.addAll(slots)
     for (const slot of slots) {
-      // A copy that a grant left complete has missed what the heir wrote before it began to stream the slot here.
-      if (!fresh && this.#context.table.role(slot) === NONE && !this.#covers(session, term, slot)) this.#context.table.markPartial(slot)
-      if (this.#cover(session, term, slot)) continue
+      const covered = this.#covers(session, term, slot)
+      if (this.#cover(session, term, slot)) {
+        // A copy that a grant left complete has missed what the heir wrote before it began to stream the slot here.
+        if (!fresh && !covered && this.#context.table.role(slot) === NONE) this.#context.table.markPartial(slot)
+        continue
+      }
       const known = this.#context.table.term(slot)
       if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
     }
@@ -203,14 +211,16 @@ export class Following {
     this.statusChanged()
   }
 
-  #completeFor(session: Incoming): SlotSet {
+  #statusFor(session: Incoming): FollowStatus {
     const complete = new SlotSet()
+    const elsewhere = new SlotSet()
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const term = this.#context.table.term(slot)
-      if (term?.name === session.peer.name && term.generation === session.peer.generation && this.#context.table.isComplete(slot))
-        complete.add(slot)
+      const theirs = term?.name === session.peer.name && term.generation === session.peer.generation
+      if (theirs && this.#context.table.isComplete(slot)) complete.add(slot)
+      else if (session.streamed.has(slot) && term !== null && !this.#covers(session, term, slot)) elsewhere.add(slot)
     }
-    return complete
+    return { complete, elsewhere }
   }
 
   /** The session over which the holder of `term` streams the slot to this member, if it has begun to. */

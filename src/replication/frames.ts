@@ -120,24 +120,36 @@ function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, 
   return encodeStamp(writer, stamp).raw(body).toBuffer()
 }
 
+/** What a follower says of the slots that it was told to follow. */
+export interface FollowStatus {
+  /** Slots that are complete under a term of the primary's. */
+  readonly complete: SlotSet
+  /** Slots that another member holds, as far as the follower knows. */
+  readonly elsewhere: SlotSet
+}
+
 export interface Ack {
   readonly epoch: number
   readonly sequence: number
-  /** Slots that are complete under a term of the primary's; `null` when nothing changed since the last. */
-  readonly complete: SlotSet | null
+  /** `null` when nothing changed since the last. */
+  readonly status: FollowStatus | null
 }
 
 export function encodeAck(ack: Ack): Buffer {
   const writer = new ByteWriter(32)
     .u32(ack.epoch)
     .u48(ack.sequence)
-    .u8(ack.complete === null ? 0 : 1)
-  ack.complete?.encode(writer)
+    .u8(ack.status === null ? 0 : 1)
+  ack.status?.complete.encode(writer)
+  ack.status?.elsewhere.encode(writer)
   return writer.toBuffer()
 }
 
 export function decodeAck(reader: ByteReader): Ack {
   const epoch = reader.u32()
   const sequence = reader.u48()
-  return { epoch, sequence, complete: reader.u8() === 1 ? SlotSet.decode(reader) : null }
+  if (reader.u8() !== 1) return { epoch, sequence, status: null }
+  const complete = SlotSet.decode(reader)
+  // An earlier version says no more.
+  return { epoch, sequence, status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() } }
 }

@@ -16,6 +16,7 @@ import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { decodeTerm, type Term } from '../placement/index.ts'
 import {
   encodeAck,
+  type FollowStatus,
   FRAME_CHECK,
   FRAME_COMPLETE,
   FRAME_DROP,
@@ -37,12 +38,13 @@ export interface FollowEvents {
   grant(session: Incoming, number: number, term: Term, slots: SlotSet): void
   /** Frames of this session were given up: what it covered is incomplete. */
   gap(session: Incoming): void
-  /** The slots, of which the session's primary holds the term, that are complete here. */
-  completeFor(session: Incoming): SlotSet
+  statusFor(session: Incoming): FollowStatus
 }
 
 export class Incoming {
   readonly peer: PeerIdentity
+  /** The slots that the primary streams to this member, as it says. */
+  readonly streamed = new SlotSet()
   readonly #clock: Clock
   readonly #events: FollowEvents
   readonly #entry = new Entry()
@@ -125,9 +127,9 @@ export class Incoming {
     this.#clock.soon(() => {
       this.#ackDue = false
       if (this.#link === null) return
-      const complete = this.#statusDue ? this.#events.completeFor(this) : null
+      const status = this.#statusDue ? this.#events.statusFor(this) : null
       this.#statusDue = false
-      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, complete }))
+      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, status }))
     })
   }
 

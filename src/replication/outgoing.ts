@@ -10,8 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
-import type { SlotSet } from '../lib/slot-set.ts'
-import { type Ack, decodeAck, FrameWriter, heartbeat } from './frames.ts'
+import { decodeAck, type FollowStatus, FrameWriter, heartbeat } from './frames.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
 /** What a follower is to one slot of this primary. */
@@ -40,6 +39,8 @@ type Arrival = 'held' | 'gone' | 'void'
 /** Somebody waits for the follower to have applied all up to a message. */
 interface Confirmation {
   readonly sequence: number
+  /** The slot that it is about; -1 for all. */
+  readonly slot: number
   readonly done: (arrival: Arrival) => void
 }
 
@@ -53,6 +54,8 @@ export interface OutgoingEvents {
   nextEpoch(): number
   /** Everything streamed so far is void: the follower follows nothing. */
   reset(outgoing: Outgoing): void
+  /** The follower goes by another holder of slots that it was told to follow: it follows them no more. */
+  disowned(outgoing: Outgoing): void
 }
 
 export class Outgoing {
@@ -137,18 +140,18 @@ export class Outgoing {
    * not any more, has been sent nothing of it. Answers a function that ends the waiting.
    */
   whenConfirmed(slot: number, done: (arrival: Arrival) => void): () => void {
-    if (this.#closed || this.states[slot] !== UNFOLLOWED) return this.whenApplied(done)
+    if (this.#closed || this.states[slot] !== UNFOLLOWED) return this.whenApplied(done, slot)
     done('void')
     return () => {}
   }
 
   /** Calls back once when the follower has applied all that was streamed so far, of whatever slots: at once, if it has. Answers as above. */
-  whenApplied(done: (arrival: Arrival) => void): () => void {
+  whenApplied(done: (arrival: Arrival) => void, slot: number = -1): () => void {
     const sequence = this.#frames.bytes > 0 ? this.#nextSequence : this.#nextSequence - 1
     if (this.#closed) done('gone')
     else if (this.#ackedSequence >= sequence) done('held')
     else {
-      const confirmation = { sequence, done }
+      const confirmation = { sequence, slot, done }
       this.#confirmations.add(confirmation)
       return () => this.#confirmations.delete(confirmation)
     }
@@ -208,8 +211,9 @@ export class Outgoing {
       this.#sentSequence = Math.max(sequence, this.#ackedSequence)
       this.#underWayBytes = 0
     }
+    // Before anything is confirmed: one that goes by another holder confirms nothing.
+    if (ack.status !== null && ack.epoch === this.#epoch) this.#believe(ack.sequence, ack.status)
     this.#release(sequence)
-    if (ack.complete !== null && ack.epoch === this.#epoch) this.#believe(ack, ack.complete)
     this.#pump()
   }
 
@@ -234,7 +238,7 @@ export class Outgoing {
     for (const confirmation of this.#confirmations) {
       if (confirmation.sequence > this.#ackedSequence) break
       this.#confirmations.delete(confirmation)
-      confirmation.done('held')
+      confirmation.done(confirmation.slot >= 0 && this.states[confirmation.slot] === UNFOLLOWED ? 'void' : 'held')
     }
   }
 
@@ -244,16 +248,21 @@ export class Outgoing {
     for (const { done } of disappointed) done(arrival)
   }
 
-  #believe(ack: Ack, complete: SlotSet): void {
+  #believe(sequence: number, { complete, elsewhere }: FollowStatus): void {
+    let disowned = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const state = this.states[slot] as FollowState
-      if (state === UNFOLLOWED || (this.#controlSequence[slot] as number) > ack.sequence) continue
-      if (complete.has(slot)) {
+      if (state === UNFOLLOWED || (this.#controlSequence[slot] as number) > sequence) continue
+      if (elsewhere.has(slot)) {
+        this.setState(slot, UNFOLLOWED)
+        disowned = true
+      } else if (complete.has(slot)) {
         if (state !== COMPLETE) this.setState(slot, COMPLETE)
       } else if (state === COMPLETE) {
         this.setState(slot, FOLLOWING)
       }
     }
+    if (disowned) this.#events.disowned(this)
   }
 
   #pump(): void {

@@ -15,6 +15,7 @@ import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term, View } from '../placement/index.ts'
+import { Affirmations } from './affirmations.ts'
 import { encodeBulkAck, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
 import { Confirmations } from './confirmations.ts'
@@ -100,6 +101,7 @@ export class Replication {
   readonly #table: SlotTable
   readonly #followers: Followers
   readonly #confirmations: Confirmations
+  readonly #affirmations: Affirmations
   readonly #handOver: HandOver
   readonly #claims: Claims
   readonly #following: Following
@@ -144,6 +146,7 @@ export class Replication {
     }
     this.#followers = new Followers(this.#context)
     this.#confirmations = new Confirmations(clock, this.#followers)
+    this.#affirmations = new Affirmations(this.#context, this.#followers)
     this.#handOver = new HandOver(this.#context, this.#followers)
     this.#claims = new Claims(this.#context, this.#followers, {
       mayClaim: options.mayClaim,
@@ -165,7 +168,11 @@ export class Replication {
       published: options.tablePublished,
     })
     this.survey = new Survey(this.#context, this.#followers, this.#publication)
-    this.#fence = new Fence(this.#context, this.#claims, options.hung, () => this.#routesSoon())
+    this.#fence = new Fence(this.#context, this.#claims, {
+      hung: options.hung,
+      lastAckMs: () => this.#followers.lastAckMs(),
+      lifted: () => this.#routesSoon(),
+    })
     calls.handle(KIND_TERMS, (_from, body) => this.adoptTerms(decodeTerms(new ByteReader(body))))
     calls.handle(KIND_SURPLUS, (_from, body, respond) => respond?.(this.#mayBeDropped(decodeSlots(body))))
   }
@@ -230,6 +237,11 @@ export class Replication {
   /** Calls back when one follower of the slot, or all, hold what was written; with `false` when it did not come to that within `timeoutMs`. */
   confirm(slot: number, all: boolean, timeoutMs: number, done: (confirmed: boolean) => void): void {
     this.#confirmations.await(slot, all, timeoutMs, done)
+  }
+
+  /** Calls back with whether this member still serves the slot, by the word of a follower that was asked after this call. */
+  affirm(slot: number, timeoutMs: number, done: (serves: boolean) => void): void {
+    this.#affirmations.ask(slot, timeoutMs, done)
   }
 
   /** Calls back with how many followers every one of the slots has that hold what was written. */
@@ -509,7 +521,10 @@ export class Replication {
     this.#routesScheduled = true
     this.#options.clock.soon(() => {
       this.#routesScheduled = false
-      if (!this.#closed) this.#options.routesChanged()
+      if (this.#closed) return
+      // Whose streams this member goes by may have changed with them.
+      this.#following.statusChanged()
+      this.#options.routesChanged()
     })
   }
 }

@@ -112,6 +112,21 @@ test('what finds nothing to write waits too: it may be somebody’s second attem
   )
 })
 
+test('what finds nothing to write is refused, as something to try again, where no replica says that this member still serves the key', () => {
+  const { b } = followed()
+  b.affirmed = false
+  const nothing = b.run(OPERATION_DELETE, 'k', '', REPLICA)
+  assert.is(nothing.outcome, 'TRY_AGAIN')
+  assert.is(b.transact([deleteOf('k', REPLICA), getOf('k')]).state, 'TRY_AGAIN')
+  assert.is(b.awaited.length, 0)
+  // A frame whose acknowledgement can be awaited says as much.
+  const written = b.run(OPERATION_SET, 'k', 'v', REPLICA)
+  const both = b.transact([deleteOf('{k}none', REPLICA), deleteOf('k', REPLICA)])
+  confirm(b, true)
+  confirm(b, true)
+  assert.equal([written.outcome, both.state], ['new', 'done'])
+})
+
 test('a transaction waits once, for the most that any of its writes asks for', () => {
   const { b } = followed()
   const all = b.transact([setOf('k', '1'), setOf('k', '2', REPLICA), deleteOf('k', { ack: ACK_ALL }), setOf('k', '3'), getOf('k')])

@@ -98,6 +98,13 @@ export class FakeMember implements Authority, CacheCalls {
     this.awaited.push({ slot, all, timeoutMs, done })
   }
 
+  /** Whether the followers still take this member for the one that serves its slots. */
+  affirmed = true
+
+  affirm(slot: number, _timeoutMs: number, done: (serves: boolean) => void): void {
+    done(this.affirmed && this.executes(slot))
+  }
+
   countConfirmed(slots: Iterable<number>, _wanted: number, _timeoutMs: number, done: (followers: number) => void): void {
     done(Math.min(...[...slots].map((slot) => this.followers.get(slot) ?? 0)))
   }

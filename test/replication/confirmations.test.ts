@@ -27,7 +27,7 @@ class Follower {
   constructor(name: string, clock: FakeClock, hybrid: HybridClock) {
     let epoch = 0
     this.#clock = clock
-    this.outgoing = new Outgoing(peer(name), clock, hybrid, { nextEpoch: () => ++epoch, reset: () => {} })
+    this.outgoing = new Outgoing(peer(name), clock, hybrid, { nextEpoch: () => ++epoch, reset: () => {}, disowned: () => {} })
     this.#incoming = new Incoming(peer('primary'), clock, this.#recorder)
     this.connect()
   }

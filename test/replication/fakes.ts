@@ -6,7 +6,7 @@ import { Entry, VALUE_STRING } from '../../src/lib/entry.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
 import type { Term } from '../../src/placement/index.ts'
-import type { SlotCheck } from '../../src/replication/frames.ts'
+import type { FollowStatus, SlotCheck } from '../../src/replication/frames.ts'
 import type { FollowEvents, Incoming } from '../../src/replication/incoming.ts'
 import type { PeerCalls, PeerIdentity, PeerLink } from '../../src/replication/peers.ts'
 import { createStore, type Store } from '../../src/store/index.ts'
@@ -81,6 +81,7 @@ export class FakeLink implements PeerLink {
 export class Recorder implements FollowEvents {
   readonly told: string[] = []
   confirmed: SlotSet = new SlotSet()
+  elsewhere: SlotSet = new SlotSet()
 
   entry(read: Entry): void {
     const what = read.tombstone ? 'tombstone' : read.valueBytes().toString('latin1')
@@ -115,8 +116,8 @@ export class Recorder implements FollowEvents {
     this.told.push('gap')
   }
 
-  completeFor(): SlotSet {
-    return this.confirmed
+  statusFor(): FollowStatus {
+    return { complete: this.confirmed, elsewhere: this.elsewhere }
   }
 }
 

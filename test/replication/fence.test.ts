@@ -3,7 +3,6 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SILENT } from '../../src/lib/logger.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
-import type { Claims } from '../../src/replication/claims.ts'
 import type { Context } from '../../src/replication/context.ts'
 import { Fence } from '../../src/replication/fence.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -19,6 +18,9 @@ interface Scene {
   readonly fence: Fence
   /** The other thread found this one standing still so often. */
   hangs: number
+  /** Peers acknowledge all the time; or did so last at `lastAckMs`. */
+  acknowledging: boolean
+  lastAckMs: number
   queries: number
   answer: () => void
   tickFor(ms: number): void
@@ -40,15 +42,20 @@ function scene(): Scene {
           made.queries++
           made.answer = () => done([])
         },
-      } as Claims,
-      () => {
-        if (made.hangs === 0) return false
-        made.hangs = 0
-        return true
       },
-      () => {},
+      {
+        hung: () => {
+          if (made.hangs === 0) return false
+          made.hangs = 0
+          return true
+        },
+        lastAckMs: () => (made.acknowledging ? clock.now() : made.lastAckMs),
+        lifted: () => {},
+      },
     ),
     hangs: 0,
+    acknowledging: true,
+    lastAckMs: Number.NEGATIVE_INFINITY,
     queries: 0,
     answer: () => {},
     tickFor: (ms) => {
@@ -97,6 +104,45 @@ test('a pause that both have seen raises it once', () => {
   s.answer()
   assert.is(s.fence.up, false)
   s.tickFor(2_000)
+  assert.is(s.queries, 1)
+})
+
+test('a silence of all peers raises it once when it is noticed and once when it ends', () => {
+  const s = scene()
+  s.tickFor(200)
+  s.acknowledging = false
+  s.lastAckMs = s.clock.now()
+  s.tickFor(950)
+  assert.is(s.fence.up, false)
+  s.tickFor(50)
+  assert.is(s.fence.up, true)
+  s.tickFor(FENCE_MS)
+  assert.is(s.fence.up, false)
+  s.tickFor(10_000)
+  assert.is(s.queries, 1)
+  s.acknowledging = true
+  s.tickFor(50)
+  assert.is(s.fence.up, true)
+  s.answer()
+  assert.is(s.fence.up, false)
+  s.tickFor(10_000)
+  assert.is(s.queries, 2)
+})
+
+test('where no peer ever acknowledged anything, or the silent ones are gone, there is nobody to ask', () => {
+  const s = scene()
+  s.acknowledging = false
+  s.tickFor(5_000)
+  assert.is(s.queries, 0)
+  s.acknowledging = true
+  s.tickFor(100)
+  s.acknowledging = false
+  s.lastAckMs = s.clock.now()
+  s.tickFor(1_500)
+  assert.is(s.queries, 1)
+  s.lastAckMs = Number.NEGATIVE_INFINITY
+  s.tickFor(5_000)
+  assert.is(s.fence.up, false)
   assert.is(s.queries, 1)
 })
 

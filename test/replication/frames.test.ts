@@ -146,11 +146,12 @@ test('finish gives the message and leaves an empty writer', () => {
 })
 
 test('an acknowledgement comes back as it went in, with or without a status', () => {
+  const slotSets = fc.uniqueArray(fc.integer({ min: 0, max: 16_383 }), { maxLength: 50 }).map((slots) => SlotSet.of(slots))
   const acks: fc.Arbitrary<Ack> = fc.record(
     {
       epoch: fc.integer({ min: 0, max: 0xffffffff }),
       sequence: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
-      complete: fc.option(fc.uniqueArray(fc.integer({ min: 0, max: 16_383 }), { maxLength: 50 }).map((slots) => SlotSet.of(slots))),
+      status: fc.option(fc.record({ complete: slotSets, elsewhere: slotSets })),
     },
     { noNullPrototype: true },
   )
@@ -159,17 +160,22 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
       const back = decodeAck(new ByteReader(encodeAck(ack)))
       assert.is(back.epoch, ack.epoch)
       assert.is(back.sequence, ack.sequence)
-      assert.is(back.complete === null, ack.complete === null)
-      if (ack.complete !== null) assert.ok(back.complete?.equals(ack.complete))
+      assert.is(back.status === null, ack.status === null)
+      if (ack.status === null) return
+      assert.ok(back.status?.complete.equals(ack.status.complete))
+      assert.ok(back.status?.elsewhere.equals(ack.status.elsewhere))
     }),
   )
 })
 
-test('an acknowledgement that is truncated at any byte is malformed', () => {
-  for (const complete of [null, SLOTS]) {
-    const whole = encodeAck({ epoch: 1, sequence: 2, complete })
+test('an acknowledgement that is truncated is malformed, but for one that ends as an earlier version ends it', () => {
+  const none = encodeAck({ epoch: 1, sequence: 2, status: { complete: SLOTS, elsewhere: new SlotSet() } })
+  const earlier = none.length - 2
+  for (const status of [null, { complete: SLOTS, elsewhere: SLOTS }]) {
+    const whole = encodeAck({ epoch: 1, sequence: 2, status })
     for (let length = 0; length < whole.length; length++) {
-      assert.throws(() => decodeAck(new ByteReader(whole.subarray(0, length))), malformed, `${length} bytes`)
+      if (status !== null && length === earlier) assert.is(decodeAck(new ByteReader(whole.subarray(0, length))).status?.elsewhere.size, 0)
+      else assert.throws(() => decodeAck(new ByteReader(whole.subarray(0, length))), malformed, `${length} bytes`)
     }
   }
 })

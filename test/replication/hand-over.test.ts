@@ -129,10 +129,10 @@ class Member {
         session.statusChanged()
       },
       gap: () => {},
-      completeFor: (session) => {
+      statusFor: (session) => {
         const complete = new SlotSet()
         for (const slot of table.completeSet()) if (table.term(slot)?.name === session.peer.name) complete.add(slot)
-        return complete
+        return { complete, elsewhere: new SlotSet() }
       },
     }
   }

@@ -23,12 +23,16 @@ class Session {
   readonly recorder = new Recorder()
   readonly incoming = new Incoming(peer('primary'), this.clock, this.recorder)
   resets = 0
+  disownings = 0
   /** The epoch last begun. */
   epoch = 0
   readonly outgoing = new Outgoing(peer('follower'), this.clock, this.hybrid, {
     nextEpoch: () => ++this.epoch,
     reset: () => {
       this.resets++
+    },
+    disowned: () => {
+      this.disownings++
     },
   })
   out: FakeLink | null = null
@@ -117,7 +121,7 @@ test('nothing is sent on a link until the follower has said where to go on', () 
   session.clock.advance(100)
   assert.not(session.outgoing.isOpen)
   assert.is(session.out.sent.length, 0)
-  session.outgoing.received(encodeAck({ epoch: 0, sequence: 0, complete: new SlotSet() }))
+  session.outgoing.received(encodeAck({ epoch: 0, sequence: 0, status: { complete: new SlotSet(), elsewhere: new SlotSet() } }))
   assert.ok(session.outgoing.isOpen)
   assert.is(session.out.sent.length, 2)
 })
@@ -293,7 +297,7 @@ test('what the follower said of an earlier epoch does not count', () => {
   session.outgoing.setState(5, FOLLOWING)
   session.outgoing.markControl(5)
   session.outgoing.opened(new FakeLink(session.clock, peer('follower')))
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 1000, complete: SlotSet.of([5]) }))
+  session.outgoing.received(encodeAck({ epoch: 1, sequence: 1000, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
   assert.is(session.outgoing.state(5), FOLLOWING)
   assert.not(session.outgoing.controlConfirmed(5))
 })
@@ -444,16 +448,16 @@ test('the first acknowledgement of a link brings a status, whatever was said on 
   const link = session.back as FakeLink
   session.clock.advance(1)
   const first = decodeAck(new ByteReader(link.sent[0] as Buffer))
-  assert.is.not(first.complete, null)
+  assert.is.not(first.status, null)
   session.write('k')
   session.clock.advance(5)
-  assert.is(decodeAck(new ByteReader(link.sent[1] as Buffer)).complete, null)
+  assert.is(decodeAck(new ByteReader(link.sent[1] as Buffer)).status, null)
 })
 
 test('a follower that has not acknowledged for a second is not in sync', () => {
   const session = connected()
   session.outgoing.setState(5, COMPLETE)
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 0, complete: SlotSet.of([5]) }))
+  session.outgoing.received(encodeAck({ epoch: 1, sequence: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
   const now = session.clock.now()
   assert.ok(session.outgoing.inSync(5, now + 999))
   assert.not(session.outgoing.inSync(5, now + 1000))
@@ -497,6 +501,23 @@ test('a closed session sends nothing and keeps nothing', () => {
   session.clock.advance(10)
   assert.is(link.sent.length, sent)
   assert.is(session.outgoing.backlogBytes, 0)
+})
+
+test('a follower that goes by another holder of the slot confirms nothing of it, from the very acknowledgement on that says so', () => {
+  const session = connected()
+  session.write('before')
+  session.clock.advance(5)
+  session.outgoing.setState(5, COMPLETE)
+  const arrivals: string[] = []
+  session.write('k')
+  session.outgoing.whenConfirmed(5, (arrival) => arrivals.push(`5 ${arrival}`))
+  session.outgoing.whenConfirmed(6, (arrival) => arrivals.push(`6 ${arrival}`))
+  session.recorder.elsewhere = SlotSet.of([5, 6])
+  session.incoming.statusChanged()
+  session.clock.advance(5)
+  assert.equal(arrivals, ['6 void', '5 void'])
+  assert.is(session.outgoing.state(5), UNFOLLOWED)
+  assert.is(session.disownings, 1)
 })
 
 test.run()

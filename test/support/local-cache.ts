@@ -50,6 +50,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       },
       confirmable: options.confirmable ?? (() => options.confirm !== undefined),
       confirm: options.confirm ?? ((_slot, _all, _timeoutMs, done) => done(false)),
+      affirm: (_slot, _timeoutMs, done) => done(true),
       countConfirmed: (_slots, _wanted, _timeoutMs, done) => done(0),
       routeVersion: 1,
       primaryVersion: 1,
