@@ -396,8 +396,17 @@ export class Node {
     }
     const ringNames = this.#ringNames.names(this.#clock.now())
     this.#viewedNames = ringNames.join()
-    this.#view = new View({ ringNames, present, knownGone, replicas: this.#options.replicas })
+    this.#view = new View({ ringNames, present, knownGone, replicas: this.#options.replicas, zoneOf: (name) => this.#zoneOf(name) })
     this.#replication.setView(this.#view)
+  }
+
+  /**
+   * Every name on the ring has been a member, so its zone was told; while it is away it keeps the one of its last life, as it keeps its seats. Nothing
+   * that only the platform says counts: members hear that at different moments.
+   */
+  #zoneOf(name: string): string {
+    const member = name === this.#options.name ? this.#membership.self() : this.#membership.member(name)
+    return member?.meta.zone ?? ''
   }
 
   #isGone(name: string, generation: number): boolean {

@@ -5,15 +5,17 @@
  * table, so a lookup is an array read. Three of its habits are kept out: the number of points is given per server (its own arithmetic rounds
  * down at some sizes and moves keys between old members), names are sorted before it sees them, and it is never handed an empty list.
  *
- * The same names give the same ring on every member, whatever the order in which they were met.
+ * The same names in the same zones give the same ring on every member, whatever the order in which they were met. Without zones, or with one for
+ * all, the order is that of `hashring`; else it is spread over the zones (zone-order.ts).
  */
 import HashRing from 'hashring'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import { numberZones, spreadOverZones, type ZoneNumbers } from './zone-order.ts'
 
 /** Digests a name; four points each. 640 points keep the fullest of ten members within some 8 % of the mean. */
 const DIGESTS_PER_NAME = 160
 
-/** Rings kept by their names: a name that comes back finds its ring again, and a simulation's members share them. */
+/** Rings kept by their names and zones: a name that comes back finds its ring again, and a simulation's members share them. */
 const MAX_REMEMBERED = 64
 const remembered = new Map<string, Ring>()
 
@@ -23,7 +25,7 @@ export class Ring {
   /** Row by slot: indexes into `names`, most wished for first. */
   readonly #order: Uint16Array
 
-  private constructor(names: readonly string[]) {
+  private constructor(names: readonly string[], zones: ZoneNumbers) {
     this.names = names
     const count = names.length
     this.#order = new Uint16Array(SLOT_COUNT * count)
@@ -31,18 +33,20 @@ export class Ring {
     const indexOf = new Map(names.map((name, index) => [name, index]))
     const ring = new HashRing(Object.fromEntries(names.map((name) => [serverOf(name), { vnodes: DIGESTS_PER_NAME }])))
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const servers = ring.range(`slot-${slot}`, count)
-      for (let i = 0; i < count; i++) this.#order[slot * count + i] = indexOf.get(nameOf(servers[i] as string)) as number
+      const order = ring.range(`slot-${slot}`, count).map((server) => indexOf.get(nameOf(server)) as number)
+      if (zones === null) this.#order.set(order, slot * count)
+      else spreadOverZones(order, zones, this.#order, slot * count)
     }
   }
 
-  /** Some 40 ms for names not seen lately, else a look-up. */
-  static of(names: Iterable<string>): Ring {
+  /** Some 40 ms for names and zones not seen lately, else a look-up. `zoneOf` answers an empty string for a name whose zone was never told. */
+  static of(names: Iterable<string>, zoneOf: (name: string) => string = () => ''): Ring {
     const sorted = [...new Set(names)].sort()
-    const id = JSON.stringify(sorted)
+    const zones = numberZones(sorted, zoneOf)
+    const id = JSON.stringify(zones === null ? sorted : [sorted, zones])
     let ring = remembered.get(id)
     if (ring === undefined) {
-      ring = new Ring(sorted)
+      ring = new Ring(sorted, zones)
       if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value as string)
       remembered.set(id, ring)
     }

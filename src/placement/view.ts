@@ -22,6 +22,8 @@ export interface ViewInput {
   readonly knownGone: Iterable<string>
   /** R: copies beside the primary. */
   readonly replicas: number
+  /** The zone that each ring name told last, empty for none: an absent one keeps the zone of its last life. Left out: nobody has a zone. */
+  readonly zoneOf?: (name: string) => string
 }
 
 /** How much of the ring a claimant can see decides the mark of its term, and whether it has to wait. */
@@ -34,7 +36,7 @@ export class View {
   readonly #knownGone: ReadonlySet<string>
 
   constructor(input: ViewInput) {
-    this.ring = Ring.of(input.ringNames)
+    this.ring = Ring.of(input.ringNames, input.zoneOf)
     this.replicas = input.replicas
     for (const member of input.present) this.#present.set(member.name, member)
     this.#knownGone = new Set(input.knownGone)

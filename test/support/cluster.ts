@@ -18,6 +18,8 @@ export interface ClusterOptions {
   readonly seed: number
   /** Copies beside the primary. Default 1. */
   readonly replicas?: number
+  /** By ordinal. Default: nobody has one. */
+  readonly zones?: readonly string[]
   readonly network?: Partial<NetworkOptions>
   readonly node?: Partial<NodeOptions>
   /** Prints the nodes' logs with virtual time: for looking at a failing seed. */
@@ -83,7 +85,7 @@ export class Cluster {
         gossipAddress: `${host}:${GOSSIP_PORT}`,
         peerAddress: `${host}:${PEER_PORT}`,
         podUid: uid,
-        zone: '',
+        zone: this.#options.zones?.[this.platform.ordinalOf(name)] ?? '',
         replicas: this.#options.replicas ?? 1,
         maxMemoryBytes: 64 * 1024 * 1024,
         evictionPolicy: 'allkeys-lru',

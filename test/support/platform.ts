@@ -26,6 +26,10 @@ export class Platform {
     return `jackdaw-${ordinal}`
   }
 
+  ordinalOf(name: string): number {
+    return Number(name.slice(name.lastIndexOf('-') + 1))
+  }
+
   create(name: string, uid: string, address: string): void {
     this.#pods.set(name, { name, uid, address, stopping: false })
     this.#tell()
