@@ -186,6 +186,17 @@ test('CLUSTER NODES, SHARDS and INFO tell of members that are there or are misse
   assert.match(shards, '*3\r\n*4\r\n$5\r\nslots\r\n*4\r\n:0\r\n:99\r\n:201\r\n:16383\r\n$5\r\nnodes\r\n*1\r\n*14\r\n$2\r\nid\r\n')
   assert.match(shards, '$4\r\nrole\r\n$6\r\nmaster\r\n')
   assert.match(shards, '$6\r\nhealth\r\n$6\r\nfailed\r\n')
+  assert.not.match(shards, 'availability-zone')
+})
+
+test('CLUSTER SHARDS tells the zone of a member that has one', async () => {
+  const topology = new FakeTopology()
+  topology.members = [clusterMember('fake', { zone: 'east' })]
+  const { cluster } = await start(topology)
+  cluster.send('CLUSTER SHARDS\r\nPING\r\n')
+  const shards = await cluster.readTo('+PONG\r\n')
+  assert.match(shards, '*1\r\n*16\r\n$2\r\nid\r\n')
+  assert.match(shards, '$6\r\nonline\r\n$17\r\navailability-zone\r\n$4\r\neast\r\n')
 })
 
 test('a new picture is rendered anew', async () => {

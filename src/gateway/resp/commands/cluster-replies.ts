@@ -88,7 +88,7 @@ export const SHARDS = new RenderedReply((reply, picture) => {
     }
     reply.text('nodes')
     reply.array(1)
-    reply.map(7)
+    reply.map(member.zone === '' ? 7 : 8)
     reply.text('id')
     reply.text(nodeId(member.name))
     reply.text('port')
@@ -103,6 +103,10 @@ export const SHARDS = new RenderedReply((reply, picture) => {
     reply.integer(member.tableVersion)
     reply.text('health')
     reply.text(share.length === 0 && member.state === 'alive' ? 'loading' : HEALTH[member.state])
+    if (member.zone === '') continue
+    // As Valkey has it.
+    reply.text('availability-zone')
+    reply.text(member.zone)
   }
 })
 
