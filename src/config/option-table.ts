@@ -213,7 +213,7 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     },
     fallback: null,
     fallbackText: 'none',
-    doc: 'Zone in which this member runs, told to the others.',
+    doc: 'Zone in which this member runs: the copies of an entry lie in different zones where there are as many. Without one a member counts as alone in its zone.',
   },
   replicas: {
     type: { kind: 'integer', unit: 'count', min: 0, max: 5 },

@@ -31,7 +31,6 @@ const LEFT_OUT: readonly (keyof Options)[] = [
   'adminPort',
   'gossipKeys',
   'seeds',
-  'zone',
   'debugCommands',
 ]
 

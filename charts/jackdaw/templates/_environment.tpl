@@ -29,6 +29,12 @@
 - name: JACKDAW_DNS_NAME
   value: {{ include "jackdaw.fullname" . }}-headless.$(JACKDAW_KUBERNETES_NAMESPACE).svc
 {{- end }}
+{{- with .Values.zoneLabel }}
+- name: JACKDAW_ZONE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['{{ . }}']
+{{- end }}
 - name: JACKDAW_REPLICAS
   value: {{ include "jackdaw.plain" .Values.replicas | quote }}
 {{- with .Values.maxMemoryBytes }}
