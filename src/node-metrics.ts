@@ -58,6 +58,26 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     'Probes answered by members that live, but whose data path hung.',
     ({ membership }) => membership.hungAnswersTotal,
   )
+  gauge(
+    'clock_offset_seconds',
+    "How far the time this member goes by is ahead of its machine's wall clock: 0 while most members' wall clocks agree with it.",
+    ({ time }) => time.aheadOfWallMs / 1000,
+  )
+  gauge(
+    'clock_spread_seconds',
+    "How far the time of another member is from this one's, at most; a measurement over the network.",
+    ({ time }) => time.spreadMs / 1000,
+  )
+  counter(
+    'clock_steps_followed_total',
+    'Steps of the wall clock that most members made and that were followed.',
+    ({ time }) => time.followedTotal,
+  )
+  counter(
+    'clock_steps_refused_total',
+    'Times that the wall clock was found to be off from those of most members, and was not followed.',
+    ({ time }) => time.refusedTotal,
+  )
   gauge('gossip_local_health', 'Lifeguard awareness: 0 is well.', ({ membership }) => membership.localHealth)
 
   metrics.gauge('jackdaw_slots', 'Slots by what this member is to them.', () => slotSamples(node()), ['role'])

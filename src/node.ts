@@ -8,6 +8,7 @@
 import { type Cache, type CacheStats, ClusterCache, type Limits } from './cache/index.ts'
 import type { Candidate, Discovery, DiscoverySnapshot } from './discovery/index.ts'
 import type { Clock, Timer } from './lib/clock.ts'
+import type { TimeStats } from './lib/cluster-time.ts'
 import { type FacePorts, NO_PORTS } from './lib/face-ports.ts'
 import { HybridClock } from './lib/hybrid-clock.ts'
 import type { Logger } from './lib/logger.ts'
@@ -18,6 +19,7 @@ import { DEFAULT_GRACE, type Presence, type RejoinGrace, RingNames, View } from 
 import { type PeerIdentity, Replication, type ReplicationStats, TICK_MS } from './replication/index.ts'
 import { NodeRoster } from './roster.ts'
 import { createStore, type EvictionPolicy, type Store, type StoreStats } from './store/index.ts'
+import { Timekeeper } from './timekeeper.ts'
 import { Calls, type CallsStats } from './transport/calls.ts'
 import { Links } from './transport/links.ts'
 import type { Address, StreamTransport } from './transport/transport.ts'
@@ -63,6 +65,7 @@ export interface NodeStats {
   readonly replication: ReplicationStats
   readonly cache: CacheStats
   readonly calls: CallsStats
+  readonly time: TimeStats
   readonly draining: boolean
 }
 
@@ -87,6 +90,7 @@ export class Node {
   readonly #links: Links
   readonly #calls: Calls
   readonly #hybrid: HybridClock
+  readonly #timekeeper: Timekeeper
   readonly #replication: Replication
   readonly #cache: ClusterCache
   readonly #roster: NodeRoster
@@ -116,6 +120,14 @@ export class Node {
     this.#evictionPolicy = options.evictionPolicy
     this.#ringNames = new RingNames(options.grace ?? DEFAULT_GRACE)
     this.#membership = this.#makeMembership()
+    this.#timekeeper = new Timekeeper({
+      clock,
+      hybrid: this.#hybrid,
+      membership: this.#membership,
+      logger,
+      alone: () => this.#isAlone(),
+      isOver: ({ meta }) => this.#goneUids.has(meta.uid),
+    })
     this.#roster = new NodeRoster({
       membership: this.#membership,
       replication: () => this.#replication,
@@ -178,6 +190,7 @@ export class Node {
   start(): void {
     this.#ringNames.appeared(this.#options.name, false)
     this.#refreshView()
+    this.#timekeeper.tick()
     this.#membership.start()
     this.#parts.discovery.start({
       changed: (snapshot) => this.#discovered(snapshot),
@@ -196,7 +209,7 @@ export class Node {
   /** Latches once all own seats were complete at one moment; ends only with the node's own stop. */
   ready(): { readonly ok: boolean; readonly reason: string } {
     if (this.#ready) return { ok: true, reason: 'ready' }
-    if (!this.#mayClaim()) return { ok: false, reason: 'no other member has been met yet' }
+    if (!this.#timekeeper.settled) return { ok: false, reason: 'no other member has been met yet, or none has told the time' }
     const { orphanSlots, completeSlots } = this.#replication.stats()
     return { ok: false, reason: `filling: ${completeSlots} slots complete here, ${orphanSlots} without a holder` }
   }
@@ -265,6 +278,7 @@ export class Node {
       replication: this.#replication.stats(),
       cache: this.#cache.stats(),
       calls: this.#calls.stats(),
+      time: this.#timekeeper.stats(),
       draining: this.#leaving,
     }
   }
@@ -303,7 +317,7 @@ export class Node {
       protocolMax: PROTOCOL_MAX,
       facePorts: NO_PORTS,
     }
-    // A later start has a larger number, and where the wall clock was set back, membership learns of the earlier life and goes above it.
+    // A later start has a larger number, and where this wall clock is behind that of the earlier life, membership learns of the earlier life and goes above it.
     const generation = Math.floor(clock.wallMs())
     return membership(
       { name, generation, address: gossipAddress, meta },
@@ -316,6 +330,7 @@ export class Node {
   }
 
   #tick(): void {
+    this.#timekeeper.tick()
     this.#replication.tick()
     if (!this.#ready && !this.#leaving && this.#mayClaim() && this.#replication.seatsComplete()) {
       this.#ready = true
@@ -428,9 +443,12 @@ export class Node {
     return this.#clock.now() - since > UNHEARD_MS
   }
 
-  /** Before one push/pull a member claims nothing, unless it knows of nobody else. */
+  /** Before one push/pull a member claims nothing, unless it knows of nobody else; nor before it knows the time, of which its terms are made. */
   #mayClaim(): boolean {
-    if (this.#membership.joined) return true
+    return this.#timekeeper.settled && (this.#membership.joined || this.#isAlone())
+  }
+
+  #isAlone(): boolean {
     const { heard, candidates, wanted } = this.#snapshot
     const { name } = this.#options
     return heard && candidates.every((other) => other.name === name) && wanted.every((other) => other === name)

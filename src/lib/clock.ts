@@ -10,14 +10,14 @@ export interface Timer {
 }
 
 export interface Clock {
-  /** Monotonic milliseconds with a fraction; the origin is arbitrary. Never steps back. */
+  /** Monotonic milliseconds with a fraction; the origin is arbitrary, and the same for all threads of a process. Never steps back. */
   now(): number
   /**
    * `now()` as it was when it was first asked for in this callback of the event loop: cheap enough for every request, and as true as a time can be that
    * is read before something is done.
    */
   turn(): number
-  /** Milliseconds since 1970 on this machine's wall clock: may step. Only the hybrid logical clock and TTL arithmetic read it, once, at start. */
+  /** Milliseconds since 1970 on this machine's wall clock: may step. What is to be compared with other members' times takes the hybrid logical clock's. */
   wallMs(): number
   /** Calls `fn` once, at least `ms` later; never synchronously. Timers set for the same instant fire in the order they were set. */
   after(ms: number, fn: () => void): Timer

@@ -1,8 +1,8 @@
 /**
  * The hybrid logical clock (Kulkarni et al., 2014) behind every version, term and expiry of one member.
  *
- * Physical time is monotonic time plus an offset taken once at start, so a wall clock that is set back or forward while the member runs moves
- * nothing. A foreign stamp is always accepted by whoever stores it, but it pulls this clock at most `maxLeadMs` ahead of physical time: one
+ * Physical time is monotonic time plus an offset, so a wall clock that is set back or forward while the member runs moves nothing unless it is to be
+ * followed (cluster-time.ts decides on that). A foreign stamp is always accepted by whoever stores it, but it pulls this clock at most `maxLeadMs` ahead of physical time: one
  * member whose clock runs wild cannot drag the others along. `nextAbove` still answers a stamp above a given one, without moving the clock.
  */
 import type { Clock } from './clock.ts'
@@ -13,7 +13,9 @@ export const MAX_LEAD_MS = 500
 
 export class HybridClock {
   readonly #clock: Clock
-  readonly #offsetMs: number
+  #offsetMs: number
+  /** Where physical time waits after a small step back. */
+  #heldMs = 0
   readonly #maxLeadMs: number
   #ms = 0
   #counter = 0
@@ -26,7 +28,21 @@ export class HybridClock {
 
   /** Milliseconds since 1970 by this member's own reckoning: what expiry is compared with. */
   physicalMs(): number {
-    return Math.floor(this.#clock.turn() + this.#offsetMs)
+    const ms = Math.floor(this.#clock.turn() + this.#offsetMs)
+    return ms > this.#heldMs ? ms : this.#heldMs
+  }
+
+  /**
+   * From now on physical time is monotonic time plus this. A step back of up to `maxLeadMs` is waited out, so that what has expired stays so; a longer one
+   * is made. Stamps never fall: those to come are above all that were given.
+   */
+  follow(offsetMs: number): void {
+    if (offsetMs === this.#offsetMs) return
+    const beforeMs = this.physicalMs()
+    this.#offsetMs = offsetMs
+    this.#heldMs = 0
+    const backMs = beforeMs - this.physicalMs()
+    if (backMs > 0 && backMs <= this.#maxLeadMs) this.#heldMs = beforeMs
   }
 
   /** The stamp last given or heard, or physical time if that is later: a lower bound of every stamp to come. */

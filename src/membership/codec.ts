@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto'
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
 import { PROTOCOL_MAX, PROTOCOL_MIN } from '../lib/protocol.ts'
 import type { Address } from '../transport/transport.ts'
+import type { ToldClock } from './peer-clocks.ts'
 import type { Life, MemberRecord } from './record.ts'
 import { decodeRecord, encodeRecord, readName, readOrdinal, readText } from './record-codec.ts'
 
@@ -49,6 +50,8 @@ export interface Ack {
   readonly from: Life
   /** It lives, but the thread that serves its data has not run for a second or more. */
   readonly hung: boolean
+  /** Left out by earlier versions, by members that do not know their time yet, and by relays. */
+  readonly clock?: ToldClock
 }
 
 export interface Nack {
@@ -92,6 +95,10 @@ const TYPE_MEMBER = 5
 const TYPE_PUSH_PULL = 6
 
 const FLAG_HUNG = 1
+/** The time follows: clock u48, wall clock u48. */
+const FLAG_CLOCK = 2
+const FLAG_SETTLED = 4
+const MAX_TIME_MS = 2 ** 48 - 1
 
 export class Codec {
   readonly #cluster: Buffer
@@ -205,7 +212,7 @@ export function encodeMessage(message: GossipMessage): Buffer {
       type = TYPE_ACK
       writer.u32(message.sequence)
       life(writer, message.from)
-      writer.u8(message.hung ? FLAG_HUNG : 0)
+      writeHealth(writer, message)
       break
     case 'nack':
       type = TYPE_NACK
@@ -235,13 +242,7 @@ function decodeBody(type: number, body: Buffer): GossipMessage | null {
         nackAfterMs: reader.u16(),
       }
     case TYPE_ACK:
-      // Earlier versions end here.
-      return {
-        type: 'ack',
-        sequence: reader.u32(),
-        from: readLife(reader),
-        hung: reader.remaining > 0 && (reader.u8() & FLAG_HUNG) !== 0,
-      }
+      return { type: 'ack', sequence: reader.u32(), from: readLife(reader), ...readHealth(reader) }
     case TYPE_NACK:
       return { type: 'nack', sequence: reader.u32() }
     case TYPE_MEMBER: {
@@ -271,4 +272,22 @@ function life(writer: ByteWriter, { name, generation }: Life): void {
 
 function readLife(reader: ByteReader): Life {
   return { name: readName(reader), generation: readOrdinal(reader) }
+}
+
+function writeHealth(writer: ByteWriter, { hung, clock }: Ack): void {
+  writer.u8((hung ? FLAG_HUNG : 0) | (clock === undefined ? 0 : FLAG_CLOCK) | (clock?.settled ? FLAG_SETTLED : 0))
+  if (clock !== undefined) writer.u48(bounded(clock.clockMs)).u48(bounded(clock.wallMs))
+}
+
+function readHealth(reader: ByteReader): Pick<Ack, 'hung' | 'clock'> {
+  // The first version ends before the flags.
+  const flags = reader.remaining > 0 ? reader.u8() : 0
+  const hung = (flags & FLAG_HUNG) !== 0
+  if ((flags & FLAG_CLOCK) === 0) return { hung }
+  return { hung, clock: { clockMs: reader.u48(), wallMs: reader.u48(), settled: (flags & FLAG_SETTLED) !== 0 } }
+}
+
+/** A machine may take any time for the present one. */
+function bounded(ms: number): number {
+  return Math.min(Math.max(Math.floor(ms), 0), MAX_TIME_MS)
 }

@@ -5,7 +5,7 @@
  * different halves would never agree. An exchange of a type that only later versions know stays without an answer.
  */
 import type { Address, ExchangeTransport } from '../transport/transport.ts'
-import type { Codec, ExchangeMessage, PushPull } from './codec.ts'
+import type { Ack, Codec, ExchangeMessage, PushPull } from './codec.ts'
 import { isSameLife, type Life, type MemberRecord } from './record.ts'
 
 /** What the exchanger needs of its member. */
@@ -15,8 +15,8 @@ export interface ExchangerPort {
   merge(state: PushPull): void
   /** Whether this member neither hears nor says anything at present. */
   isSilent(): boolean
-  /** What is told with an ack: the thread that serves the data does not run. */
-  isHung(): boolean
+  /** What is told with an ack: whether the thread that serves the data does not run, and the time. */
+  health(): Pick<Ack, 'hung' | 'clock'>
   refused(reason: string, from: Address): void
   /** Runs `fn` as a turn of this member, or not at all once it is closed. */
   turn(fn: () => void): void
@@ -59,17 +59,17 @@ export class Exchanger {
   }
 
   /** `answered` is called if this very life of the target answers in time. */
-  ping(target: MemberRecord, timeoutMs: number, answered: (hung: boolean) => void): void {
+  ping(target: MemberRecord, timeoutMs: number, answered: (ack: Ack) => void): void {
     const ping: ExchangeMessage = { type: 'ping', sequence: 0, target, source: this.#port.self() }
     this.#exchange(target.address, ping, timeoutMs, (answer) => {
-      if (answer?.type === 'ack' && isSameLife(answer.from, target)) answered(answer.hung)
+      if (answer?.type === 'ack' && isSameLife(answer.from, target)) answered(answer)
       else if (answer?.type === 'push-pull') this.#port.merge(answer)
     })
   }
 
   #answerTo(target: Life, sequence: number): ExchangeMessage {
     const self = this.#port.self()
-    return isSameLife(target, self) ? { type: 'ack', sequence, from: self, hung: this.#port.isHung() } : this.#state([])
+    return isSameLife(target, self) ? { type: 'ack', sequence, from: self, ...this.#port.health() } : this.#state([])
   }
 
   #state(others: readonly MemberRecord[]): PushPull {

@@ -5,8 +5,7 @@
  * not changed for a second counts the second up: so often has the data path hung. The data path reads that when it runs again, and knows
  * that it stood still even where its own clock did not show it.
  *
- * Clocks of two threads have different origins, so only the watch measures. Where it stood still itself it begins anew: the whole process was
- * stopped, and nothing is known against the data path.
+ * Only the watch measures. Where it stood still itself it begins anew: the whole process was stopped, and nothing is known against the data path.
  */
 import type { Clock, Timer } from '../lib/clock.ts'
 

@@ -110,6 +110,7 @@ export class MembershipHost {
       forgedTotal,
       logger: this.logger,
       ownChanged: () => this.#tell(),
+      clocksChanged: () => this.#tell(),
       events: {
         memberChanged: (member) => this.#noteChange(member),
         heldDead: () => {
@@ -128,7 +129,8 @@ export class MembershipHost {
     this.#look(swim)
   }
 
-  #grant(swim: Swim, { meta, seeds, gone, hints, leaveWithinMs }: Wishes): void {
+  #grant(swim: Swim, { meta, seeds, gone, hints, time, leaveWithinMs }: Wishes): void {
+    if (time !== null) swim.tellTime(time)
     if (seeds !== null) swim.setSeeds(seeds)
     if (Object.keys(meta).length > 0) swim.updateMeta(meta)
     for (const [name, uid] of gone) swim.declareGone(name, uid)
@@ -182,6 +184,7 @@ export class MembershipHost {
       superseded: this.#superseded,
       left: this.#left,
       counts: swim.stats(),
+      clocks: swim.clocks(),
       lines: this.#linesLost === 0 ? this.#lines : [...this.#lines, ['warn', { lines: this.#linesLost }, 'lines of membership were lost']],
     }
     this.#countedMs = this.#parts.clock.now()

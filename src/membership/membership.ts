@@ -4,6 +4,7 @@
  * The interface hides SWIM (see swim.ts): callers read `members()`, hear of changes, and hand in facts that gossip cannot know. An identity is
  * `(name, generation)`; the address is only where to reach it. A larger generation of a name is the death notice of the smaller.
  */
+import type { OwnTime, PeerClock } from '../lib/cluster-time.ts'
 import type { FacePorts } from '../lib/face-ports.ts'
 import type { Address } from '../transport/transport.ts'
 
@@ -94,6 +95,10 @@ export interface Membership {
   declareGone(name: string, uid: string): void
   /** Tells everybody `left`, as far as that goes in `timeoutMs`, then calls `done` and is closed. */
   leave(timeoutMs: number, done: () => void): void
+  /** The time this member goes by, told with every ack from now on, and nothing of it before. */
+  tellTime(time: OwnTime): void
+  /** What live peers last said of theirs, half a second ago and a round of probes ago at most. Offsets are from the monotonic time of `Clock.now`. */
+  clocks(): readonly PeerClock[]
   /** A connection to this member was refused or broke: probe it now rather than in turn. */
   hintUnreachable(name: string): void
   stats(): MembershipStats

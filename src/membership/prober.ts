@@ -97,20 +97,20 @@ export class Prober {
     else probe.timers.push(this.#port.later(timeoutMs, () => this.#probeIndirectly(sequence, intervalMs - timeoutMs)))
   }
 
-  /** True for the answer to a probe of this member's own. `hung` is passed on to whoever asked through this member. */
-  acked(sequence: number, from: Life, hung: boolean): boolean {
+  /** When the ping was sent, if this answers one of this member's own; else null. `hung` is passed on to whoever asked through this member. */
+  acked(sequence: number, from: Life, hung: boolean): number | null {
     const probe = this.#probes.get(sequence)
     if (probe !== undefined) {
-      if (!isSameLife(from, probe.target)) return false
+      if (!isSameLife(from, probe.target)) return null
       if (probe.relays === 0) this.#noteRoundTrip(this.#clock.now() - probe.sentMs)
       this.#succeed(sequence)
-      return true
+      return probe.sentMs
     }
     const relayed = this.#relayed.get(sequence)
-    if (relayed === undefined || !isSameLife(from, relayed.request.target)) return false
+    if (relayed === undefined || !isSameLife(from, relayed.request.target)) return null
     this.#endRelayed(sequence)
     this.#port.sendAck(relayed.requester, relayed.request.sequence, from, hung)
-    return false
+    return null
   }
 
   nacked(sequence: number): void {

@@ -9,6 +9,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
+import type { OwnTime, PeerClock } from '../lib/cluster-time.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Address } from '../transport/transport.ts'
 import { MAX_PUSH_PULL_MEMBERS } from './codec.ts'
@@ -61,6 +62,8 @@ export class RemoteMembership implements Membership {
   #seeds: readonly Address[] | null = null
   readonly #gone = new Map<string, string>()
   readonly #hints = new Set<string>()
+  #time: OwnTime | null = null
+  #clocks: readonly PeerClock[] = []
   #leaveWithinMs: number | null = null
   readonly #left: (() => void)[] = []
 
@@ -142,6 +145,15 @@ export class RemoteMembership implements Membership {
     this.#offer()
   }
 
+  tellTime(time: OwnTime): void {
+    this.#time = time
+    this.#offer()
+  }
+
+  clocks(): readonly PeerClock[] {
+    return this.#clocks
+  }
+
   /** A second call waits for the farewell that the first one began. `close` ends it, and `done` is not called then. */
   leave(timeoutMs: number, done: () => void): void {
     const { clock } = this.#parts
@@ -173,14 +185,17 @@ export class RemoteMembership implements Membership {
       seeds: this.#seeds,
       gone: [...this.#gone].map(([uid, name]) => [name, uid]),
       hints: [...this.#hints],
+      time: this.#time,
       leaveWithinMs: this.#leaveWithinMs,
     }
-    const { meta, seeds, gone, hints, leaveWithinMs } = wishes
-    if (Object.keys(meta).length + gone.length + hints.length === 0 && seeds === null && leaveWithinMs === null) return null
+    const { meta, seeds, gone, hints, time, leaveWithinMs } = wishes
+    const isAny = Object.keys(meta).length + gone.length + hints.length > 0 || seeds !== null || time !== null || leaveWithinMs !== null
+    if (!isAny) return null
     this.#metaChange = {}
     this.#seeds = null
     this.#gone.clear()
     this.#hints.clear()
+    this.#time = null
     this.#leaveWithinMs = null
     return wishes
   }
@@ -191,6 +206,7 @@ export class RemoteMembership implements Membership {
     this.#self = news.self
     this.#joined = news.joined
     this.#counts = news.counts
+    this.#clocks = news.clocks
     port.post({ type: 'taken' })
     if (news.superseded) events.superseded()
     // What is told to the product may make it close this membership.

@@ -19,11 +19,12 @@
  * replication).
  */
 import type { Clock, Timer } from '../lib/clock.ts'
+import type { OwnTime, PeerClock } from '../lib/cluster-time.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type Random, randomBelow, sample } from '../lib/random.ts'
 import type { Address, ExchangeTransport, PacketTransport } from '../transport/transport.ts'
 import { Awareness } from './awareness.ts'
-import { Codec, type GossipMessage, type Ping, type PushPull } from './codec.ts'
+import { type Ack, Codec, type GossipMessage, type Ping, type PushPull } from './codec.ts'
 import { Exchanger, type ExchangerPort } from './exchanger.ts'
 import { Gossiper } from './gossiper.ts'
 import { HungPeers } from './hung-peers.ts'
@@ -31,6 +32,7 @@ import { MemberList } from './member-list.ts'
 import type { Member, MemberMeta, MemberState, Membership, MembershipEvents, MembershipStats } from './membership.ts'
 import { DEFAULT_SWIM_OPTIONS, type SwimOptions } from './options.ts'
 import { type OwnIdentity, OwnRecord } from './own-record.ts'
+import { PeerClocks } from './peer-clocks.ts'
 import { Prober, type ProberPort } from './prober.ts'
 import { compareLives, isLive, isSameLife, MAX_ORDINAL, type MemberRecord } from './record.ts'
 import { MAX_NAME_BYTES } from './record-codec.ts'
@@ -50,6 +52,8 @@ export interface SwimParts {
   readonly events: MembershipEvents
   /** This member's own record changed, or it joined; in a turn of its own input, or inside `updateMeta`. */
   readonly ownChanged?: () => void
+  /** A peer's clock is heard for the first time in its life, or it has settled. */
+  readonly clocksChanged?: () => void
   /** What the transports dropped because nobody with a key had signed it. */
   readonly forgedTotal?: () => number
   readonly logger: Logger
@@ -62,6 +66,8 @@ const FAREWELL_PEERS = 10
 const FAREWELL_ROUNDS = 4
 const FAREWELL_INTERVAL_MS = 100
 const MAX_NACK_AFTER_MS = 0xffff
+/** So many are probed at once when this member has joined and its time is not settled. */
+const JOIN_PROBES = 7
 
 export class Swim implements Membership {
   readonly #clock: Clock
@@ -71,6 +77,7 @@ export class Swim implements Membership {
   readonly #options: SwimOptions
   readonly #log: Logger
   readonly #ownChanged: () => void
+  readonly #clocksChanged: () => void
   readonly #forgedTotal: () => number
   readonly #codec: Codec
   readonly #own: OwnRecord
@@ -80,6 +87,8 @@ export class Swim implements Membership {
   readonly #awareness = new Awareness()
   readonly #reputation: Reputation
   readonly #hungPeers: HungPeers
+  readonly #peerClocks = new PeerClocks()
+  #time: OwnTime | null = null
   readonly #prober: Prober
   readonly #seeds: Seeds
   readonly #timers = new Set<Timer>()
@@ -112,6 +121,7 @@ export class Swim implements Membership {
     this.#options = { ...DEFAULT_SWIM_OPTIONS, ...parts.options }
     this.#log = parts.logger
     this.#ownChanged = parts.ownChanged ?? (() => {})
+    this.#clocksChanged = parts.clocksChanged ?? (() => {})
     this.#forgedTotal = parts.forgedTotal ?? (() => 0)
     this.#codec = new Codec(parts.clusterId)
     this.#exchanger = new Exchanger(parts.exchanges, this.#codec, this.#options.exchangeTimeoutMs, this.#exchangerPort())
@@ -215,6 +225,14 @@ export class Swim implements Membership {
       // Whether this member was held dead meanwhile it has to know before anything else.
       this.#pushPullWith(this.#list.sampleLive(1)[0])
     })
+  }
+
+  tellTime(time: OwnTime): void {
+    this.#time = time
+  }
+
+  clocks(): PeerClock[] {
+    return this.#peerClocks.of(this.#list.live())
   }
 
   declareGone(name: string, uid: string): void {
@@ -374,7 +392,7 @@ export class Swim implements Membership {
           this.#prober.relay(from, message)
           break
         case 'ack':
-          if (this.#prober.acked(message.sequence, message.from, message.hung)) this.#hungPeers.note(message.from.name, message.hung)
+          this.#acked(message)
           break
         case 'nack':
           this.#prober.nacked(message.sequence)
@@ -410,12 +428,31 @@ export class Swim implements Membership {
       this.#sendRecord(from, this.#own.record)
       return
     }
-    const ack: GossipMessage = { type: 'ack', sequence, from: this.#own.record, hung: this.#isHung }
+    const ack: GossipMessage = { type: 'ack', sequence, from: this.#own.record, ...this.#health() }
     // A prober that we do not hold alive has to know, so that it can refute, or give up where a later life of it is known.
     const held = this.#list.get(source.name)
     const tells = held !== undefined && (held.state !== 'alive' || held.generation > source.generation)
     if (tells) this.#gossiper.send(from, { type: 'member', record: held }, ack)
     else this.#gossiper.send(from, ack)
+  }
+
+  #acked(ack: Ack): void {
+    const sentMs = this.#prober.acked(ack.sequence, ack.from, ack.hung)
+    if (sentMs !== null) this.#noteHealth(ack, sentMs)
+  }
+
+  #noteHealth({ from, hung, clock }: Ack, sentMs: number): void {
+    this.#hungPeers.note(from.name, hung)
+    const held = this.#list.get(from.name)
+    if (clock === undefined || held === undefined || !isSameLife(held, from)) return
+    if (this.#peerClocks.note(from, clock, sentMs, this.#clock.now())) this.#clocksChanged()
+  }
+
+  #health(): Pick<Ack, 'hung' | 'clock'> {
+    const hung = this.#hungMs >= this.#options.hungMs
+    if (this.#time === null) return { hung }
+    const { offsetMs, settled } = this.#time
+    return { hung, clock: { clockMs: this.#clock.now() + offsetMs, wallMs: this.#clock.wallMs(), settled } }
   }
 
   #proberPort(): ProberPort {
@@ -434,18 +471,16 @@ export class Swim implements Membership {
       },
       sendAck: (to, sequence, from, hung) => this.#gossiper.send(to, { type: 'ack', sequence, from, hung }),
       sendNack: (to, sequence) => this.#gossiper.send(to, { type: 'nack', sequence }),
-      pingByExchange: (target, timeoutMs, answered) =>
-        this.#exchanger.ping(target, timeoutMs, (hung) => {
-          this.#hungPeers.note(target.name, hung)
+      pingByExchange: (target, timeoutMs, answered) => {
+        const sentMs = this.#clock.now()
+        this.#exchanger.ping(target, timeoutMs, (ack) => {
+          this.#noteHealth(ack, sentMs)
           answered()
-        }),
+        })
+      },
       chooseRelays: (target, count) => this.#list.sampleLive(count, target.name),
       probeFailed: (target) => this.#accuse(target),
     }
-  }
-
-  get #isHung(): boolean {
-    return this.#hungMs >= this.#options.hungMs
   }
 
   #accuse(target: MemberRecord): void {
@@ -460,7 +495,7 @@ export class Swim implements Membership {
   #exchangerPort(): ExchangerPort {
     return {
       isSilent: () => this.#silent,
-      isHung: () => this.#isHung,
+      health: () => this.#health(),
       self: () => this.#own.record,
       others: () => this.#list.all(),
       merge: (state) => this.#merge(state),
@@ -479,6 +514,8 @@ export class Swim implements Membership {
     this.#joined = true
     this.#ownChanged()
     this.#log.info({ through: source.name, members: this.#view.size }, 'joined the cluster')
+    if (this.#time?.settled !== false) return
+    for (const peer of this.#list.sampleLive(JOIN_PROBES)) this.#prober.probe(peer, false)
   }
 
   #announceToSeeds(): void {

@@ -3,6 +3,7 @@
  * they take turns: each side has one letter under way and writes the next when the other has taken it. What happens meanwhile is gathered,
  * later news in place of earlier, so a side that stands still for minutes finds one letter when it wakes, gets one more, and no queue grows.
  */
+import type { OwnTime, PeerClock } from '../lib/cluster-time.ts'
 import type { Address } from '../transport/transport.ts'
 import type { Member, MemberMeta, MembershipStats } from './membership.ts'
 import type { OwnIdentity } from './own-record.ts'
@@ -21,6 +22,8 @@ export interface Wishes {
   /** Lives that are over as a fact: name and pod UID. */
   readonly gone: readonly (readonly [name: string, uid: string])[]
   readonly hints: readonly string[]
+  /** Null where it is as it was. */
+  readonly time: OwnTime | null
   /** To say farewell, within so many ms; null to stay. */
   readonly leaveWithinMs: number | null
 }
@@ -42,6 +45,8 @@ export interface News {
   /** The farewell has been said: the last letter. */
   readonly left: boolean
   readonly counts: Counts
+  /** All that are known. Offsets are from a monotonic time that both threads share: that of the process. */
+  readonly clocks: readonly PeerClock[]
   readonly lines: readonly LogLine[]
 }
 
