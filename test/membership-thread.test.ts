@@ -181,4 +181,23 @@ test('a thread that ends by itself is told once', async () => {
   await thread.close()
 })
 
+test('two processes of one machine tell each other the same time, though every thread measures by itself', async () => {
+  const clock = new SystemClock()
+  const a = await observe('a', [])
+  const b = await observe('b', [a.address])
+  try {
+    const offsetMs = clock.wallMs() - clock.now()
+    for (const { membership } of [a, b]) membership.tellTime({ offsetMs, settled: true })
+    await until(async () => [a, b].every(({ membership }) => membership.clocks().length === 1), 10_000, 'each to hear the other')
+    for (const { membership } of [a, b]) {
+      const [heard] = membership.clocks()
+      assert.ok(heard)
+      // Half a round trip, which is at most 500 ms.
+      for (const told of [heard.clockOffsetMs, heard.wallOffsetMs]) assert.ok(Math.abs(told - offsetMs) <= 260, `${told - offsetMs} ms`)
+    }
+  } finally {
+    await close([a, b])
+  }
+})
+
 test.run()

@@ -125,4 +125,33 @@ test('a narrower lead can be asked for', () => {
   assert.is(hybrid.current().ms, EPOCH_MS + 10)
 })
 
+test('told to, physical time follows a step, and stamps stay above all that were given', () => {
+  const { clock, hybrid } = started()
+  clock.advance(1)
+  const first = hybrid.next()
+  hybrid.follow(EPOCH_MS + 3_600_000)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 3_600_001)
+  const ahead = hybrid.next()
+  assert.equal(ahead, { ms: EPOCH_MS + 3_600_001, counter: 0 })
+  below(first, ahead)
+  hybrid.follow(EPOCH_MS)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 1, 'an hour back at once')
+  clock.advance(10)
+  assert.equal(hybrid.next(), { ms: ahead.ms, counter: 1 }, 'and no stamp went back')
+  assert.equal(hybrid.current(), { ms: ahead.ms, counter: 1 })
+})
+
+test('a small step back is waited out', () => {
+  const { clock, hybrid } = started()
+  clock.advance(1000)
+  hybrid.follow(EPOCH_MS - MAX_LEAD_MS)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 1000)
+  clock.advance(MAX_LEAD_MS - 1)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 1000)
+  clock.advance(2)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 1001)
+  hybrid.follow(EPOCH_MS - 2 * MAX_LEAD_MS - 1)
+  assert.is(hybrid.physicalMs(), EPOCH_MS + 500, 'one that is longer is made')
+})
+
 test.run()

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
+import { ByteReader, ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
 import { NO_PORTS } from '../../src/lib/face-ports.ts'
 import {
   Codec,
@@ -29,6 +29,8 @@ const MESSAGES: readonly GossipMessage[] = [
   { type: 'ping', sequence: 2 ** 32 - 1, target: life, source: other },
   { type: 'ping-request', sequence: 1, target: life, address: '[::1]:7946', nackAfterMs: 240 },
   { type: 'ack', sequence: 0, from: life, hung: false },
+  { type: 'ack', sequence: 8, from: life, hung: true, clock: { clockMs: 1_767_225_600_001, wallMs: 2 ** 48 - 1, settled: true } },
+  { type: 'ack', sequence: 9, from: life, hung: false, clock: { clockMs: 0, wallMs: 7, settled: false } },
   { type: 'nack', sequence: 77 },
   { type: 'member', record: record() },
   { type: 'member', record: record({ state: 'suspect', accuser: 'b-0' }) },
@@ -142,6 +144,27 @@ test('an ack of an earlier version, which says nothing of its data path, is read
     ok: true,
     value: [{ type: 'ack', sequence: 4, from: life, hung: false }],
   })
+})
+
+test('a time that no layout holds is told as the nearest that one does, without its fraction', () => {
+  const encoded = encodeMessage({
+    type: 'ack',
+    sequence: 4,
+    from: life,
+    hung: false,
+    clock: { clockMs: -1, wallMs: 2 ** 50, settled: true },
+  })
+  const decoded = codec.decodePacket(codec.encodePacket([encoded]))
+  assert.ok(decoded.ok && decoded.value[0]?.type === 'ack')
+  assert.equal(decoded.value[0].clock, { clockMs: 0, wallMs: 2 ** 48 - 1, settled: true })
+})
+
+test('a version that knows no clocks reads an ack that tells one', () => {
+  const encoded = encodeMessage({ type: 'ack', sequence: 4, from: life, hung: true, clock: { clockMs: 1, wallMs: 2, settled: true } })
+  const reader = new ByteReader(encoded.subarray(3))
+  // What such a version does: sequence, life, one byte of flags of which it knows the lowest, and no look at what follows.
+  assert.equal([reader.u32(), reader.text(), reader.u48(), reader.u8() & 1], [4, life.name, life.generation, 1])
+  assert.is(reader.remaining, 12)
 })
 
 test('any record comes out as it went in, and fits a packet alone', () => {

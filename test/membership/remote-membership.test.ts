@@ -1,6 +1,7 @@
 /** Membership in a thread of its own: the mirror shows what the thread knows, and pauses of the data path reach nobody, until they last. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { EPOCH_MS } from '../support/fake-clock.ts'
 import { type Bird, Flock } from './flock.ts'
 import { Remote } from './remote.ts'
 
@@ -293,6 +294,32 @@ test('of wishes too one letter is under way, and the latest of each is granted',
   remote.thread.resume()
   flock.clock.advance(1_000)
   assert.is(birds[0]?.swim.member('r-0')?.meta.tableVersion, 1_000)
+})
+
+test('the time it goes by reaches the others, and theirs the mirror, with what their wall clocks show', () => {
+  const { flock, birds, remote } = scene()
+  assert.equal(remote.membership.clocks(), [])
+  const [one, other] = birds as [Bird, Bird]
+  one.swim.tellTime({ offsetMs: 7_000, settled: true })
+  one.clock.wallOffsetMs = 3_600_000
+  remote.membership.tellTime({ offsetMs: 9_000, settled: false })
+  flock.clock.advance(3_000)
+  const [heard, ...rest] = remote.membership.clocks()
+  assert.equal(rest, [], 'the other one told no time')
+  assert.ok(heard)
+  assert.equal([heard.name, heard.generation, heard.settled], ['a-0', 1000, true])
+  assert.ok(Math.abs(heard.clockOffsetMs - 7_000) <= 5, `${heard.clockOffsetMs}`)
+  assert.ok(Math.abs(heard.wallOffsetMs - EPOCH_MS - 3_600_000) <= 5, `${heard.wallOffsetMs}`)
+  assert.ok(flock.clock.now() - heard.heardMs <= 2_000)
+  const told = other.swim.clocks().find(({ name }) => name === 'r-0')
+  assert.ok(told)
+  assert.is(told.settled, false)
+  assert.ok(Math.abs(told.clockOffsetMs - 9_000) <= 5)
+  // Whoever is dead tells the time no more, and a later life has to tell it anew.
+  flock.kill(one)
+  flock.clock.runUntilTrue(() => remote.membership.member('a-0')?.state === 'dead', 20_000, 'its death')
+  flock.clock.advance(1_000)
+  assert.equal(remote.membership.clocks(), [])
 })
 
 test.run()

@@ -2,7 +2,7 @@
  * Zones: two of three members each. All members of one die at the same moment, while clients write, and everything that was acknowledged with
  * `ack=replica` is there afterwards, because no slot had its copies in one zone. Which zone a member is in may change while it is away.
  */
-// deadline: 180 s
+// deadline: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ACK_REPLICA } from '../../src/cache/operation.ts'
