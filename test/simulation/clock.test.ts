@@ -181,10 +181,18 @@ for (const stepMs of [HOUR_MS, -HOUR_MS]) {
     })
     run.clock.advance(1_000)
     assert.is(value, stepMs > 0 ? undefined : 'v', 'what expires at a time of day goes by the time of day')
-    // New writes go above what was written before, an hour behind or not.
+    // New writes go above what was written before, and new terms above those there are, an hour behind or not.
     write(run, 'relative', HOUR_MS)
+    run.kill('jackdaw-2')
+    run.clock.advance(8_000)
+    run.start('jackdaw-2', { wallOffsetMs: stepMs })
+    run.untilReady()
+    run.clock.advance(LOOKS_MS)
     run.untilAgreed()
+    write(run, 'later', HOUR_MS)
     assert.is(present(run, 'relative'), KEYS)
+    assert.is(present(run, 'later'), KEYS)
+    for (const { node } of run.lives.values()) assert.ok(node.stats().replication.primarySlots > 3000)
     run.close()
   })
 }

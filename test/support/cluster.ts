@@ -72,7 +72,7 @@ export class Cluster {
     const host = `10.0.${number >> 8}.${number & 255}`
     const uid = `uid-${number}`
     const clock = new HostClock(this.clock)
-    // Before the node is made: it reads its wall clock once, at start.
+    // Before the node is made, which reads it.
     clock.wallOffsetMs = wallOffsetMs
     this.#wallOffsetsMs.set(name, wallOffsetMs)
     const machine = this.network.host(host, clock)
