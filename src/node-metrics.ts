@@ -145,6 +145,8 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     'Messages to other members on the request channel; one may carry many calls and answers.',
     ({ calls }) => calls.messagesTotal,
   )
+  counter('relayed_calls_total', 'Calls to members without a link to this one, sent by way of a third.', ({ relay }) => relay.detouredTotal)
+  counter('passed_calls_total', 'Calls of members that cannot reach each other, passed on here.', ({ relay }) => relay.passedTotal)
   gauge('leaving', '1 while this member hands over to stop.', ({ draining }) => (draining ? 1 : 0))
 }
 

@@ -22,6 +22,7 @@ import { createStore, type EvictionPolicy, type Store, type StoreStats } from '.
 import { Timekeeper } from './timekeeper.ts'
 import { Calls, type CallsStats } from './transport/calls.ts'
 import { Links } from './transport/links.ts'
+import { Relay, type RelayStats } from './transport/relay.ts'
 import type { Address, StreamTransport } from './transport/transport.ts'
 
 export interface NodeOptions {
@@ -66,6 +67,7 @@ export interface NodeStats {
   readonly cache: CacheStats
   readonly calls: CallsStats
   readonly time: TimeStats
+  readonly relay: RelayStats
   readonly draining: boolean
 }
 
@@ -89,6 +91,7 @@ export class Node {
   readonly #store: Store
   readonly #links: Links
   readonly #calls: Calls
+  readonly #relay: Relay
   readonly #hybrid: HybridClock
   readonly #timekeeper: Timekeeper
   readonly #replication: Replication
@@ -137,6 +140,7 @@ export class Node {
       registeredChanged: () => this.#seed(),
     })
     this.#calls = new Calls(clock, logger)
+    this.#relay = new Relay({ calls: this.#calls, clock, random, others: () => this.#others() })
     this.#links = new Links({
       self: () => this.#identity(),
       clusterId: options.clusterId,
@@ -178,7 +182,7 @@ export class Node {
       hybrid: this.#hybrid,
       store: this.#store,
       authority: this.#replication,
-      calls: this.#calls,
+      calls: this.#relay,
       roster: this.#roster,
       name: () => options.name,
       limits: options.limits,
@@ -279,6 +283,7 @@ export class Node {
       cache: this.#cache.stats(),
       calls: this.#calls.stats(),
       time: this.#timekeeper.stats(),
+      relay: this.#relay.stats(),
       draining: this.#leaving,
     }
   }
@@ -301,6 +306,10 @@ export class Node {
   #identity(): PeerIdentity {
     const { name, generation } = this.#membership.self()
     return { name, generation }
+  }
+
+  #others(): PeerIdentity[] {
+    return [...this.#view.present()].filter(({ name }) => name !== this.#options.name)
   }
 
   #makeMembership(): Membership {

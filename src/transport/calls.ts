@@ -69,6 +69,11 @@ export class Calls implements LinkUser {
     return this.#outboxes.has(name)
   }
 
+  /** The generation of the life that the open link leads to. */
+  lifeOf(name: string): number | undefined {
+    return this.#outboxes.get(name)?.peer.generation
+  }
+
   call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
     const outbox = this.#outboxes.get(name)
     const failure = outbox === undefined ? 'unreachable' : outbox.queuedBytes + body.length > MAX_QUEUED_BYTES ? 'busy' : null
@@ -161,6 +166,10 @@ class Outbox {
     this.#clock = clock
     this.#logger = logger
     this.#sent = sent
+  }
+
+  get peer(): PeerIdentity {
+    return this.#link.peer
   }
 
   get queuedBytes(): number {

@@ -1,0 +1,174 @@
+/**
+ * A cut link between two members that both reach the others: gossip keeps both alive, and the clients of one go on being answered for what the other
+ * serves, by way of a third. Nothing is executed twice, however often links break meanwhile.
+ */
+// deadline: 120 s
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { OPERATION_INCREMENT } from '../../src/cache/operation.ts'
+import { slotOf } from '../../src/lib/slot.ts'
+import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
+import { operationOf } from '../support/operations.ts'
+
+const test = suite('simulation: a cut link')
+
+const CUT_MS = 60_000
+/** Keepalive finds a silent stream within 3 s. */
+const DETECTED_MS = 3500
+const COUNTERS = 40
+const INTERVAL_MS = 50
+
+/** Counters that clients of one member keep increasing; and what they were answered. */
+class Counting {
+  readonly answers = new Map<string, number>()
+  readonly lateErrors: string[] = []
+  readonly #run: Cluster
+  readonly #at: Life
+  readonly #keys: readonly string[]
+  readonly #counts = new Map<string, { done: number; unknown: number }>()
+  #calmFromMs = Number.POSITIVE_INFINITY
+  #open = 0
+  #stopped = false
+
+  constructor(run: Cluster, at: Life, keys: readonly string[]) {
+    this.#run = run
+    this.#at = at
+    this.#keys = keys
+    for (const key of keys) {
+      this.#counts.set(key, { done: 0, unknown: 0 })
+      this.#later(() => this.#increment(key))
+    }
+  }
+
+  /** Errors of requests that begin from now on count. */
+  demandCalm(): void {
+    this.#calmFromMs = this.#run.clock.now()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#run.runUntil(() => this.#open === 0, 10_000, 'the clients to end')
+  }
+
+  /** Counters that are not what was answered. */
+  wrong(): string[] {
+    const wrong: string[] = []
+    for (const key of this.#keys) {
+      const { done, unknown } = this.#counts.get(key) as { done: number; unknown: number }
+      let value = -1
+      get(this.#at, key, (_error, text) => {
+        value = Number(text ?? 0)
+      })
+      this.#run.runUntil(() => value >= 0, 10_000, 'a counter to be read')
+      if (value < done || value > done + unknown) wrong.push(`${key} is ${value} after ${done} increments and ${unknown} in doubt`)
+    }
+    return wrong
+  }
+
+  #increment(key: string): void {
+    if (this.#stopped) return
+    const begunMs = this.#run.clock.now()
+    const counts = this.#counts.get(key) as { done: number; unknown: number }
+    this.#open++
+    this.#at.node.cache.execute(operationOf(OPERATION_INCREMENT, key, '1'), (error) => {
+      this.#open--
+      const answer = error?.code ?? 'ok'
+      this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1)
+      if (error === null) counts.done++
+      else if (error.row.touched === 'maybe') counts.unknown++
+      if (error !== null && begunMs >= this.#calmFromMs) this.lateErrors.push(`${begunMs} ${key}: ${error.message}`)
+      this.#later(() => this.#increment(key))
+    })
+  }
+
+  #later(fn: () => void): void {
+    this.#run.clock.after(INTERVAL_MS * (0.5 + this.#run.random.next()), fn)
+  }
+}
+
+function keysOf(at: Life, holder: string): string[] {
+  const keys: string[] = []
+  for (let i = 0; keys.length < COUNTERS; i++) {
+    const key = `counter-${i}`
+    const route = at.node.inside.replication.route(slotOf(Buffer.from(key)))
+    if (route === holder) keys.push(key)
+  }
+  return keys
+}
+
+function cutBetween(run: Cluster, a: Life, b: Life, ways: 'both' | 'out' | 'back'): void {
+  if (ways !== 'back') run.network.cut(a.host, b.host)
+  if (ways !== 'out') run.network.cut(b.host, a.host)
+}
+
+const CUTS = [
+  [1, 'both'],
+  [2, 'out'],
+  [3, 'back'],
+  [4, 'both'],
+] as const
+
+for (const [seed, ways] of CUTS) {
+  test(`clients of one side are served by the other side's member, and no increment is made twice (${ways}, seed ${seed})`, () => {
+    const run = cluster({ nodes: 3 + (seed % 2), seed, network: { loss: seed % 2 === 0 ? 0.02 : 0 } })
+    run.startAll()
+    run.untilReady()
+    run.clock.advance(6000)
+    const [a, b] = [run.life('jackdaw-0'), run.life('jackdaw-1')]
+    const counting = new Counting(run, a, keysOf(a, b.name))
+    run.clock.advance(2000)
+    cutBetween(run, a, b, ways)
+    run.clock.advance(DETECTED_MS)
+    counting.demandCalm()
+    run.clock.advance(CUT_MS - DETECTED_MS)
+    assert.equal(counting.lateErrors.slice(0, 3), [])
+    assert.ok(a.node.stats().relay.detouredTotal > 1000, `${a.node.stats().relay.detouredTotal} calls went around`)
+    assert.is(run.lives.size, 3 + (seed % 2))
+    run.network.joinAll()
+    run.clock.advance(5000)
+    counting.stop()
+    assert.equal(counting.lateErrors.slice(0, 3), [])
+    assert.equal(counting.wrong(), [])
+    const detoured = a.node.stats().relay.detouredTotal
+    set(a, 'counter-0', '0', () => {})
+    run.clock.advance(100)
+    assert.is(a.node.stats().relay.detouredTotal, detoured, 'the straight way is taken again')
+    run.untilAgreed()
+    run.close()
+  })
+}
+
+for (const seed of [11, 12]) {
+  test(`when the way round breaks too, what is in doubt is told and not repeated (seed ${seed})`, () => {
+    const run = cluster({ nodes: 4, seed, network: { maxDelayMs: 20 } })
+    run.startAll()
+    run.untilReady()
+    run.clock.advance(6000)
+    const lives = ['jackdaw-0', 'jackdaw-1', 'jackdaw-2', 'jackdaw-3'].map((name) => run.life(name)) as [Life, Life, Life, Life]
+    const [a, b, c, d] = lives
+    const counting = new Counting(run, a, keysOf(a, b.name))
+    cutBetween(run, a, b, 'both')
+    run.clock.advance(8000)
+    for (let round = 0; round < 6; round++) {
+      const relay = round % 2 === 0 ? c : d
+      const end = run.random.next() < 0.5 ? a : b
+      cutBetween(run, end, relay, 'both')
+      run.clock.advance(5000)
+      run.network.join(end.host, relay.host)
+      run.network.join(relay.host, end.host)
+      run.clock.advance(3000)
+    }
+    counting.demandCalm()
+    run.clock.advance(5000)
+    run.network.joinAll()
+    run.clock.advance(3000)
+    counting.stop()
+    assert.ok((counting.answers.get('OUTCOME_UNKNOWN') ?? 0) > 0, 'links broke with increments under way')
+    assert.equal(counting.lateErrors.slice(0, 3), [])
+    assert.equal(counting.wrong(), [])
+    run.untilAgreed()
+    run.close()
+  })
+}
+
+test.run()
