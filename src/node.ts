@@ -40,6 +40,8 @@ export interface NodeOptions {
   readonly evictionPolicy: EvictionPolicy
   readonly limits: Limits
   readonly forwardTimeoutMs: number
+  /** What a member does with writes that sees less than half of the members. */
+  readonly partition: 'serve' | 'refuse'
   /** True when `wanted` of the discovery's snapshots is the whole truth (Kubernetes): a name that is not among them is not to come back. */
   readonly platformDecides: boolean
   readonly grace?: RejoinGrace
@@ -107,6 +109,8 @@ export class Node {
   #leaving = false
   #forGood = false
   #ready = false
+  /** It sees less than half of the members, and refuses writes for that. */
+  #minority = false
   #memberChangesTotal = 0
   #timers: Timer[] = []
   #viewTimer: Timer | null = null
@@ -170,6 +174,7 @@ export class Node {
       mayClaim: () => this.#mayClaim(),
       unaccounted: () => this.#unaccounted(),
       hung: parts.hung,
+      refusesWrites: () => this.#minority,
       routesChanged: () => this.#cache.routesChanged(),
       tablePublished: (tableVersion) => this.#membership.updateMeta({ tableVersion }),
     })
@@ -416,11 +421,18 @@ export class Node {
     const knownGone: string[] = []
     for (const { name, generation, state, meta } of this.#membership.members()) {
       if (state === 'alive' || state === 'suspect') present.push({ name, generation, leaving: meta.leaving })
-      else if (state === 'left' || this.#goneUids.has(meta.uid)) knownGone.push(name)
+      else if (state === 'left' || this.#goneUids.has(meta.uid)) {
+        knownGone.push(name)
+        this.#ringNames.accounted(name)
+      }
     }
-    const ringNames = this.#ringNames.names(this.#clock.now())
+    const nowMs = this.#clock.now()
+    const ringNames = this.#ringNames.names(nowMs)
+    const missing = this.#ringNames.missing(nowMs)
     this.#viewedNames = ringNames.join()
-    this.#view = new View({ ringNames, present, knownGone, replicas: this.#options.replicas, zoneOf: (name) => this.#zoneOf(name) })
+    const { replicas } = this.#options
+    this.#view = new View({ ringNames, present, knownGone, missing, replicas, zoneOf: (name) => this.#zoneOf(name) })
+    this.#noticeSide()
     this.#replication.setView(this.#view)
   }
 
@@ -431,6 +443,14 @@ export class Node {
   #zoneOf(name: string): string {
     const member = name === this.#options.name ? this.#membership.self() : this.#membership.member(name)
     return member?.meta.zone ?? ''
+  }
+
+  #noticeSide(): void {
+    if (this.#options.partition === 'serve' || this.#minority === this.#view.isMinority) return
+    this.#minority = this.#view.isMinority
+    const seen = [...this.#view.present()].length
+    if (this.#minority) this.#parts.logger.warn({ seen }, 'less than half of the members can be seen: writes are refused')
+    else this.#parts.logger.info({ seen }, 'half of the members or more can be seen again: writes are accepted')
   }
 
   #isGone(name: string, generation: number): boolean {

@@ -92,6 +92,7 @@ export class Server {
         evictionPolicy: options.evictionPolicy,
         limits: { maxKeyBytes: options.maxKeyBytes, maxValueBytes: options.maxValueBytes },
         forwardTimeoutMs: options.forwardTimeoutMs,
+        partition: options.partition,
         platformDecides: options.discovery === 'kubernetes',
       },
       {

@@ -12,6 +12,8 @@ export interface Authority {
   isPrimary(slot: number): boolean
   /** True while nothing held here may be served. */
   readonly fenced: boolean
+  /** True while no write may be accepted here: this member sees less than half of the cluster, and was told to refuse them then. */
+  readonly refusesWrites: boolean
   /** The names of all other members that are there. */
   others(): readonly string[]
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */

@@ -11,7 +11,7 @@ import type { Authority, CacheCalls } from './authority.ts'
 import type { Cache, FlushResult, Limits, OutcomeDone, Scan, ScanQuery, SetManyResult, SetRequest, SlotPage, Subscriber } from './cache.ts'
 import { ClusterTopology } from './cluster-topology.ts'
 import { OperationErrand, TransactionErrand } from './errand.ts'
-import { type Each, Executor, giveOutcome } from './executor.ts'
+import { type Each, Executor, giveOutcome, minority } from './executor.ts'
 import { CONFIRM_SHARE, Forwarder, type ForwarderStats } from './forwarder.ts'
 import { Gathering } from './gathering.ts'
 import {
@@ -229,7 +229,8 @@ export class ClusterCache implements Cache {
   }
 
   flush(done: (error: CacheError | null, result: FlushResult | null) => void): void {
-    this.#gathering.flush(done)
+    if (this.#authority.refusesWrites) done(minority(), null)
+    else this.#gathering.flush(done)
   }
 
   publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void {
@@ -292,6 +293,8 @@ export class ClusterCache implements Cache {
     const keyBytes = keyEnd - keyStart
     if (keyBytes > maxKeyBytes || keyBytes === 0) return keyRefusal(keyBytes, maxKeyBytes)
     if (code === OPERATION_GET) return null
+    // Here and not at the primary alone: that may be on the other side, and the write would wait for it.
+    if (this.#authority.refusesWrites && operationRow(code)?.writes) return minority()
     const valueBytes = valueEnd - valueStart
     if (operationRow(code)?.twoKeys && (valueBytes > maxKeyBytes || valueBytes === 0)) return keyRefusal(valueBytes, maxKeyBytes)
     if (valueBytes > maxValueBytes)

@@ -32,7 +32,12 @@ export class Executor {
 
   /** Answers at once, unless an acknowledgement has to be waited for, at most `confirmMs`. */
   run(operation: Operation, slot: number, confirmMs: number, done: OutcomeDone): void {
-    const ack = operationRow(operation.code)?.writes ? operation.ack : ACK_LOCAL
+    const writes = operationRow(operation.code)?.writes === true
+    if (writes && this.#authority.refusesWrites) {
+      done(minority(), null)
+      return
+    }
+    const ack = writes ? operation.ack : ACK_LOCAL
     if (ack !== ACK_LOCAL && !this.#authority.confirmable(slot)) {
       done(noReplicas(), null)
       return
@@ -48,6 +53,10 @@ export class Executor {
 
   /** Runs all in order, with nothing in between; those that depend on a demand which is not met are left out. */
   runAll(list: readonly Operation[], slot: number, confirmMs: number, each: Each, done: (error: CacheError | null) => void): void {
+    if (this.#authority.refusesWrites && list.some(({ code }) => operationRow(code)?.writes)) {
+      done(minority())
+      return
+    }
     const ack = list.reduce<AckMode>((most, { code, ack: own }) => (operationRow(code)?.writes && own > most ? own : most), ACK_LOCAL)
     if (ack !== ACK_LOCAL && !this.#authority.confirmable(slot)) {
       done(noReplicas())
@@ -95,6 +104,11 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
   NOT_A_NUMBER: 'value is not a decimal number',
   OVERFLOW: 'the sum is out of range',
   VALUE_TOO_LARGE: 'the value would be over the limit',
+}
+
+/** The refusal of a write on the smaller side of a partition. */
+export function minority(): CacheError {
+  return new CacheError('PARTITIONED', 'this member sees less than half of the cluster: writes are refused, nothing was written')
 }
 
 function noReplicas(): CacheError {

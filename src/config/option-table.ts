@@ -47,6 +47,7 @@ export interface Options {
   readonly podUid: string | null
   readonly zone: string | null
   readonly replicas: number
+  readonly partition: 'serve' | 'refuse'
   readonly maxMemoryBytes: number
   readonly evictionPolicy: 'allkeys-lru' | 'allkeys-lfu' | 'volatile-lru' | 'volatile-lfu' | 'volatile-ttl' | 'noeviction'
   readonly maxKeyBytes: number
@@ -221,6 +222,13 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     doc: 'Copies of every entry beside the one at its primary.',
     higher: 'survives more members lost at once, takes more memory and more traffic for each write',
     lower: '0 keeps one copy only: a member that is lost takes its entries with it',
+  },
+  partition: {
+    type: { kind: 'choice', values: ['serve', 'refuse'] },
+    fallback: 'serve',
+    doc:
+      'What a member does with writes while it sees less than half of the members: accept them, to be merged when the others are back (the later ' +
+      'write of a key wins), or refuse them. Reads go on either way.',
   },
   maxMemoryBytes: {
     type: { kind: 'size', min: MIB, max: 1024 * GIB },

@@ -69,6 +69,13 @@ export const ERRORS = {
     'yes',
     'It was written, but the replicas asked for did not confirm it in time.',
   ),
+  PARTITIONED: row(
+    503,
+    'CLUSTERDOWN',
+    GRPC_UNAVAILABLE,
+    'no',
+    'A write at a member that sees less than half of the cluster, under `partition=refuse`.',
+  ),
   TOO_MANY_CLIENTS: row(503, 'ERR', GRPC_RESOURCE_EXHAUSTED, 'no', 'The face serves `maxClients` connections already; this one is closed.'),
   BUSY: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'Too many requests are waiting for the cluster to settle.'),
   INTERNAL: row(500, 'ERR', GRPC_INTERNAL, 'maybe', 'A defect of the server; its log has the cause.'),

@@ -20,6 +20,8 @@ export interface ViewInput {
   readonly present: Iterable<Presence>
   /** Ring names that are known, not merely believed, to be gone: deleted pods, members that said `left`. */
   readonly knownGone: Iterable<string>
+  /** Names that were taken off the ring because they stayed away, and may be on the other side of a partition. Default none. */
+  readonly missing?: Iterable<string>
   /** R: copies beside the primary. */
   readonly replicas: number
   /** The zone that each ring name told last, empty for none: an absent one keeps the zone of its last life. Left out: nobody has a zone. */
@@ -32,6 +34,8 @@ export type Sight = 'most' | 'half' | 'few'
 export class View {
   readonly ring: Ring
   readonly replicas: number
+  /** Fewer than half of the members that may be running are present: if this is one side of a partition, it is the smaller one. */
+  readonly isMinority: boolean
   readonly #present = new Map<string, Presence>()
   readonly #knownGone: ReadonlySet<string>
 
@@ -40,6 +44,8 @@ export class View {
     this.replicas = input.replicas
     for (const member of input.present) this.#present.set(member.name, member)
     this.#knownGone = new Set(input.knownGone)
+    const { counted, present } = this.#count([...this.ring.names, ...(input.missing ?? [])])
+    this.isMinority = present * 2 < counted
   }
 
   present(): IterableIterator<Presence> {
@@ -104,13 +110,18 @@ export class View {
   }
 
   sight(): Sight {
+    const { counted, present } = this.#count(this.ring.names)
+    if (present * 2 > counted) return 'most'
+    return present * 2 === counted ? 'half' : 'few'
+  }
+
+  #count(names: Iterable<string>): { readonly counted: number; readonly present: number } {
     let counted = 0
     let present = 0
-    for (const name of this.ring.names) {
+    for (const name of names) {
       if (this.#present.has(name)) present++
       if (this.#present.has(name) || !this.#knownGone.has(name)) counted++
     }
-    if (present * 2 > counted) return 'most'
-    return present * 2 === counted ? 'half' : 'few'
+    return { counted, present }
   }
 }

@@ -63,6 +63,8 @@ export interface ReplicationOptions {
   readonly unaccounted: () => readonly string[]
   /** Tells once of each time when another thread found this one standing still. */
   readonly hung: () => boolean
+  /** It is on the smaller side of a partition, and was told not to write there. */
+  readonly refusesWrites: () => boolean
   /** Routes may have changed: waiting requests look again. Called in a turn of its own, once for many changes. */
   readonly routesChanged: () => void
   /** This member's table has a new version: gossip tells it. */
@@ -187,6 +189,10 @@ export class Replication {
   /** It stood still and has not heard yet what happened meanwhile: nothing it holds may be served. */
   get fenced(): boolean {
     return this.#fence.up
+  }
+
+  get refusesWrites(): boolean {
+    return this.#options.refusesWrites()
   }
 
   others(): readonly string[] {

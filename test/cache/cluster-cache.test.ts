@@ -47,6 +47,16 @@ function request(key: string, value: string = 'v', ttlMs: number | null = null):
   return { key: Buffer.from(key), value: Buffer.from(value), kind: VALUE_STRING, ttlMs }
 }
 
+test('on the smaller side of a partition no write waits for a primary that may be on the other', () => {
+  const { cache, member, network } = setting()
+  member.otherwise = null
+  member.refusesWrites = true
+  assert.is(ask(cache, setOf('k', 'v')).state, 'PARTITIONED')
+  assert.is(ask(cache, deleteOf('k')).state, 'PARTITIONED')
+  assert.is(ask(cache, getOf('k')).state, 'pending')
+  assert.equal(network.log, [])
+})
+
 test('keys and values at their limits pass, and one byte more is refused before anything changes', () => {
   const { cache, member } = setting()
   const outcome = (key: string, value: string): string => ask(cache, setOf(key, value)).state

@@ -33,6 +33,18 @@ function confirm(member: Member, confirmed: boolean): void {
   awaited.done(confirmed)
 }
 
+test('on the smaller side of a partition a peer’s write is refused before anything is written, and its read is answered', () => {
+  const { a, b, clock } = trio()
+  b.put('k', 'old')
+  b.refusesWrites = true
+  const write = a.set('k', 'new')
+  const both = a.transact([getOf('k'), setOf('k', 'new')])
+  const read = a.get('k')
+  clock.advance(10)
+  assert.equal([write.outcome, both.state, both.told.size, read.outcome], ['PARTITIONED', 'PARTITIONED', 0, 'hit old'])
+  assert.equal(b.written, [])
+})
+
 for (const [name, ack] of [
   ['replica', ACK_REPLICA],
   ['all', ACK_ALL],

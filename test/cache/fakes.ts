@@ -51,6 +51,7 @@ export class FakeMember implements Authority, CacheCalls {
   }
 
   fenced = false
+  refusesWrites = false
 
   others(): readonly string[] {
     return [...this.#network.members.keys()].filter((name) => name !== this.name)

@@ -54,6 +54,7 @@ test('with nothing given, all have their defaults', () => {
     podUid: null,
     zone: null,
     replicas: 1,
+    partition: 'serve',
     maxMemoryBytes: GIB,
     evictionPolicy: 'allkeys-lru',
     maxKeyBytes: 1024,

@@ -49,6 +49,7 @@ class Scene {
         evictionPolicy: 'allkeys-lru',
         limits: { maxKeyBytes: 1024, maxValueBytes: 2 ** 20 },
         forwardTimeoutMs: 5000,
+        partition: 'serve',
         platformDecides: false,
       },
       {

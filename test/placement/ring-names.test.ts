@@ -34,6 +34,29 @@ for (const [absence, graceMs] of [
   })
 }
 
+test('a name that crashed is missing after its grace, until it is back or accounted for', () => {
+  const ring = of('a', 'b', 'c', 'd')
+  ring.went('b', 'crashed', 0)
+  ring.went('c', 'stopped', 0)
+  ring.went('d', 'for-good', 0)
+  assert.equal(ring.missing(29_999), [])
+  assert.equal(ring.missing(30_000), ['b'])
+  assert.equal(ring.names(200_000), ['a'])
+  assert.equal(ring.missing(200_000), ['b'])
+  ring.appeared('b', false)
+  assert.equal(ring.missing(200_000), [])
+  ring.went('b', 'crashed', 200_000)
+  ring.accounted('b')
+  assert.equal(ring.missing(300_000), [])
+})
+
+test('a name that is no longer wanted is not missing', () => {
+  const ring = of('a', 'b')
+  ring.went('b', 'crashed', 0)
+  ring.judgeBy((name) => name === 'b')
+  assert.equal(ring.missing(60_000), [])
+})
+
 test('a name that left for good leaves at once', () => {
   const ring = of('a', 'b')
   ring.went('b', 'for-good', 1000)

@@ -195,6 +195,18 @@ const SIGHTS: readonly (readonly [string, Situation, Sight])[] = [
 
 for (const [what, situation, sight] of SIGHTS) test(`sight: ${what}: ${sight}`, () => assert.is(view(situation).sight(), sight))
 
+for (const [what, situation, sight] of SIGHTS) {
+  test(`the smaller side of a partition: ${what}: ${sight === 'few'}`, () => assert.is(view(situation).isMinority, sight === 'few'))
+}
+
+test('who was taken off the ring for staying away counts when sides are counted, and in nothing else', () => {
+  const input = { ringNames: ['a', 'b'], present: [{ name: 'a', generation: 1, leaving: false }], knownGone: [], replicas: 1 }
+  const [near, far] = [new View(input), new View({ ...input, missing: ['c'] })]
+  assert.equal([near.isMinority, near.sight()], [false, 'half'])
+  assert.equal([far.isMinority, far.sight()], [true, 'half'])
+  assert.not(new View({ ...input, missing: ['c'], knownGone: ['c'] }).isMinority)
+})
+
 test('all slots have the same number of seats', () => {
   const all = view({ replicas: 2 })
   for (let slot = 0; slot < SLOT_COUNT; slot += 111) assert.is(new Set(all.seats(slot)).size, 3)

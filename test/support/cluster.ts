@@ -91,6 +91,7 @@ export class Cluster {
         evictionPolicy: 'allkeys-lru',
         limits: { maxKeyBytes: 1024, maxValueBytes: 1024 * 1024 },
         forwardTimeoutMs: 5000,
+        partition: 'serve',
         platformDecides: true,
         ...this.#options.node,
       },

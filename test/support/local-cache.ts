@@ -39,6 +39,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       executes: () => true,
       isPrimary: () => true,
       fenced: false,
+      refusesWrites: false,
       others: () => [],
       route: () => 'here',
       term: () => null,

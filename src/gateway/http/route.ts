@@ -73,7 +73,7 @@ export interface RouteParts {
 /** What any route that asks the cache may answer. */
 export const CACHE_ERRORS: readonly ErrorCode[] = ['TRY_AGAIN', 'BUSY', 'INTERNAL']
 /** What a route that changes something may answer besides. */
-export const CHANGE_ERRORS: readonly ErrorCode[] = [...CACHE_ERRORS, 'OUTCOME_UNKNOWN']
+export const CHANGE_ERRORS: readonly ErrorCode[] = [...CACHE_ERRORS, 'OUTCOME_UNKNOWN', 'PARTITIONED']
 /** What one that writes keys, and reads `ack`, may answer besides. */
 export const WRITE_ERRORS: readonly ErrorCode[] = [...CHANGE_ERRORS, 'NO_REPLICAS', 'NOT_CONFIRMED']
 /** What any route with a body may answer besides. */

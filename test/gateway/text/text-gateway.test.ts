@@ -2,42 +2,15 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { TextGateway } from '../../../src/gateway/text/index.ts'
-import { SystemClock } from '../../../src/lib/clock.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
 import { localCache } from '../../support/local-cache.ts'
 import { LineClient } from './line-client.ts'
+import { withGateway } from './running.ts'
 
 const test = suite('text gateway')
-
-interface Running {
-  readonly cache: FakeCache
-  readonly gateway: TextGateway
-  readonly client: LineClient
-  readonly observed: string[]
-}
-
-async function withGateway(use: (running: Running) => Promise<void>, cache: FakeCache = new FakeCache()): Promise<void> {
-  const observed: string[] = []
-  const gateway = new TextGateway({
-    cache,
-    clock: new SystemClock(),
-    logger: SILENT,
-    observe: (command, seconds) => observed.push(seconds >= 0 ? command : `${command} ended before it began`),
-    maxClients: 10,
-    outputBufferLimitBytes: 1024 * 1024,
-    idleTimeoutMs: 0,
-  })
-  const client = new LineClient(await gateway.listen('127.0.0.1', 0))
-  try {
-    await use({ cache, gateway, client, observed })
-  } finally {
-    client.close()
-    await gateway.close(100)
-  }
-}
 
 const UNKNOWN = 'ERROR: Unknown command: there are GET, SET, DELETE, KEYS, FLUSH, PING and EXIT'
 const USAGE_GET = 'ERROR: GET takes one key, which has no white space'
