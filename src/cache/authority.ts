@@ -14,6 +14,8 @@ export interface Authority {
   readonly fenced: boolean
   /** True while no write may be accepted here: this member sees less than half of the cluster, and was told to refuse them then. */
   readonly refusesWrites: boolean
+  /** How long ago, in ms, the copy of the slot that is here held certainly all that its primary had; infinite for none that could be read. */
+  staleMs(slot: number): number
   /** The names of all other members that are there. */
   others(): readonly string[]
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */

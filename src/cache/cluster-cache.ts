@@ -21,6 +21,7 @@ import {
   EXPIRY_NONE,
   MAX_EXPIRY_MS,
   OPERATION_DELETE,
+  OPERATION_DESCRIBE,
   OPERATION_GET,
   OPERATION_SET,
   Operation,
@@ -55,6 +56,9 @@ export interface CacheStats extends ForwarderStats {
   /** Operations of all other kinds, those in transactions included. */
   readonly otherOperationsTotal: number
   readonly transactionsTotal: number
+  /** Reads that were allowed to be stale, at members that are not the primary: answered from a copy there, or forwarded. */
+  readonly replicaReadsServedTotal: number
+  readonly replicaReadsForwardedTotal: number
 }
 
 /** Of many writes, those that are done before anything else may be. */
@@ -79,6 +83,8 @@ export class ClusterCache implements Cache {
   #deletesTotal = 0
   #otherOperationsTotal = 0
   #transactionsTotal = 0
+  #replicaReadsServedTotal = 0
+  #replicaReadsForwardedTotal = 0
 
   constructor(options: ClusterCacheOptions) {
     const { clock, random, hybrid, store, authority, calls, forwardTimeoutMs, limits } = options
@@ -117,7 +123,7 @@ export class ClusterCache implements Cache {
       return
     }
     this.#count(operation)
-    if (!this.#authority.executes(slot)) {
+    if (!this.#authority.executes(slot) && !this.#mayReadHere(operation, slot)) {
       this.#forward(operation.copy(), slot, done)
       return
     }
@@ -160,6 +166,7 @@ export class ClusterCache implements Cache {
     }
     this.#transactionsTotal++
     for (const operation of operations) this.#count(operation)
+    here ||= operations.every((operation) => this.#mayReadHere(operation, slot))
     const list = here ? operations : operations.map((operation) => operation.copy())
     const counted: Each = (index, outcome) => {
       if (list[index]?.code === OPERATION_GET && outcome.existed) this.#hitsTotal++
@@ -263,6 +270,8 @@ export class ClusterCache implements Cache {
       deletesTotal: this.#deletesTotal,
       otherOperationsTotal: this.#otherOperationsTotal,
       transactionsTotal: this.#transactionsTotal,
+      replicaReadsServedTotal: this.#replicaReadsServedTotal,
+      replicaReadsForwardedTotal: this.#replicaReadsForwardedTotal,
     }
   }
 
@@ -272,6 +281,17 @@ export class ClusterCache implements Cache {
       done(error, outcome)
     }
     this.#forwarder.run(new OperationErrand(operation, slot, this.#executor, counted))
+  }
+
+  /** Whether a slot's copy here may answer in its primary's place. What has expired is hidden there too; it stays until the primary says that it is gone. */
+  #mayReadHere({ code, maxStaleMs }: Operation, slot: number): boolean {
+    if (maxStaleMs === 0 || (code !== OPERATION_GET && code !== OPERATION_DESCRIBE)) return false
+    if (this.#authority.staleMs(slot) > maxStaleMs) {
+      this.#replicaReadsForwardedTotal++
+      return false
+    }
+    this.#replicaReadsServedTotal++
+    return true
   }
 
   /** Whether an operation on two keys can be atomic: both in one slot, or every slot here. */

@@ -93,6 +93,8 @@ export class Operation extends Item {
   expiryMs = 0
   ack: AckMode = ACK_LOCAL
   offset = 0
+  /** Of one that writes nothing: a copy that was as its primary so many ms ago, at most, may answer. 0: the primary alone. */
+  maxStaleMs = 0
 
   /** Begins anew: everything but the code has its default. */
   reset(code: number): this {
@@ -104,6 +106,7 @@ export class Operation extends Item {
     this.ack = ACK_LOCAL
     this.kind = VALUE_STRING
     this.offset = 0
+    this.maxStaleMs = 0
     return this.setKey(NO_BYTES).setValue(NO_BYTES).setVersion(0, 0, '')
   }
 
@@ -121,6 +124,7 @@ export class Operation extends Item {
     copy.ack = this.ack
     copy.kind = this.kind
     copy.offset = this.offset
+    copy.maxStaleMs = this.maxStaleMs
     return copy.setKey(Buffer.from(this.keyBytes())).setValue(Buffer.from(this.valueBytes()))
   }
 }

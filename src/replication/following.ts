@@ -284,6 +284,18 @@ export class Following {
     })
   }
 
+  /**
+   * How long ago, in ms, this member's copy of the slot held certainly all that its primary had written; infinite for no copy, one that is not complete, and
+   * one whose stream has another holder than the slot. Within that time the slot has had no other primary, unless the network was split.
+   */
+  staleMs(slot: number, nowMs: number): number {
+    const { table } = this.#context
+    const term = table.term(slot)
+    if (term === null || table.role(slot) !== NONE || !table.isComplete(slot)) return Number.POSITIVE_INFINITY
+    const session = this.streamOf(slot, term)
+    return session === null ? Number.POSITIVE_INFINITY : nowMs - session.freshAtMs
+  }
+
   /** How far the session that streams the slot to this member has come, whoever's it is. */
   position(slot: number): Stamp {
     return (this.#coveredBy[slot] as Incoming | null)?.position ?? ZERO_STAMP

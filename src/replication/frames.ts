@@ -17,8 +17,8 @@ export const FRAME_CHECK = 5
 export const FRAME_COMPLETE = 6
 export const FRAME_GRANT = 7
 
-/** Bytes before a message's frames: epoch, sequence, last sequence, stamp. */
-export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8
+/** Bytes before a message's frames: epoch, sequence, last sequence, stamp, echo. */
+export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8 + 6
 const FRAME_HEADER_BYTES = 5
 
 export interface SlotCheck {
@@ -79,9 +79,9 @@ export class FrameWriter {
     this.#end(at)
   }
 
-  /** The whole message, and an empty writer for the next. */
-  finish(epoch: number, sequence: number, last: number, stamp: Stamp): Buffer {
-    const message = messageOf(epoch, sequence, last, stamp, this.#writer)
+  /** The whole message, and an empty writer for the next. `echo`: see `Ack.sentMs`. */
+  finish(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number): Buffer {
+    const message = messageOf(epoch, sequence, last, stamp, echo, this.#writer)
     this.#writer.reset()
     return message
   }
@@ -110,14 +110,14 @@ export class FrameWriter {
 
 const NO_FRAMES = new ByteWriter(1)
 
-export function heartbeat(epoch: number, last: number, stamp: Stamp): Buffer {
-  return messageOf(epoch, 0, last, stamp, NO_FRAMES)
+export function heartbeat(epoch: number, last: number, stamp: Stamp, echo: number): Buffer {
+  return messageOf(epoch, 0, last, stamp, echo, NO_FRAMES)
 }
 
-function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, frames: ByteWriter): Buffer {
+function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number, frames: ByteWriter): Buffer {
   const body = frames.toBuffer()
   const writer = new ByteWriter(MESSAGE_HEADER_BYTES + body.length).u32(epoch).u48(sequence).u48(last)
-  return encodeStamp(writer, stamp).raw(body).toBuffer()
+  return encodeStamp(writer, stamp).u48(echo).raw(body).toBuffer()
 }
 
 /** What a follower says of the slots that it was told to follow. */
@@ -131,6 +131,11 @@ export interface FollowStatus {
 export interface Ack {
   readonly epoch: number
   readonly sequence: number
+  /**
+   * When it was sent, in whole ms of the follower's own clock, which nobody else can read: the primary's next message returns the latest, so that the
+   * follower knows as of when it has heard everything. 0: not told.
+   */
+  readonly sentMs: number
   /** `null` when nothing changed since the last. */
   readonly status: FollowStatus | null
 }
@@ -139,6 +144,7 @@ export function encodeAck(ack: Ack): Buffer {
   const writer = new ByteWriter(32)
     .u32(ack.epoch)
     .u48(ack.sequence)
+    .u48(ack.sentMs)
     .u8(ack.status === null ? 0 : 1)
   ack.status?.complete.encode(writer)
   ack.status?.elsewhere.encode(writer)
@@ -148,8 +154,9 @@ export function encodeAck(ack: Ack): Buffer {
 export function decodeAck(reader: ByteReader): Ack {
   const epoch = reader.u32()
   const sequence = reader.u48()
-  if (reader.u8() !== 1) return { epoch, sequence, status: null }
+  const sentMs = reader.u48()
+  if (reader.u8() !== 1) return { epoch, sequence, sentMs, status: null }
   const complete = SlotSet.decode(reader)
   // An earlier version says no more.
-  return { epoch, sequence, status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() } }
+  return { epoch, sequence, sentMs, status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() } }
 }

@@ -4,6 +4,10 @@
  * Frames are applied in order and acknowledged message by message. The session knows which slots it covers (the primary said `follow`), how far
  * it has come (the position, a stamp of the primary's clock below which nothing is missing) and when it last heard anything. Completeness is not
  * decided here: the frames tell `FollowEvents`, in order, what they mean.
+ *
+ * How fresh it is, it measures by its own clock alone: each acknowledgement carries the time at which it is sent, the primary puts the latest into
+ * whatever it sends next, and all that was written there before the primary read it comes no later. So neither clocks that differ nor messages that
+ * were long under way make a copy look fresher than it is.
  */
 import { ByteReader, MalformedError } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -53,6 +57,7 @@ export class Incoming {
   #applied = 0
   #position: Stamp = ZERO_STAMP
   #lastHeardMs: number
+  #freshAtMs = Number.NEGATIVE_INFINITY
   #statusDue = true
   #ackDue = false
 
@@ -70,6 +75,11 @@ export class Incoming {
 
   get lastHeardMs(): number {
     return this.#lastHeardMs
+  }
+
+  /** Everything that the primary had written to what this session covers at this time, in ms of the clock, has been applied. */
+  get freshAtMs(): number {
+    return this.#freshAtMs
   }
 
   opened(link: PeerLink): void {
@@ -95,6 +105,7 @@ export class Incoming {
     const sequence = reader.u48()
     const last = reader.u48()
     const stamp = decodeStamp(reader)
+    const echo = reader.u48()
     if (epoch < this.#epoch) return
     this.#lastHeardMs = this.#clock.now()
     if (epoch > this.#epoch) {
@@ -104,7 +115,7 @@ export class Incoming {
       if (!first) this.#events.gap(this)
     }
     if (sequence === 0) {
-      if (last === this.#applied) this.#position = stamp
+      if (last === this.#applied) this.#reached(stamp, echo)
     } else if (sequence === this.#applied + 1) {
       this.#applied = sequence
       try {
@@ -114,11 +125,16 @@ export class Incoming {
         this.#events.gap(this)
         throw error
       }
-      this.#position = stamp
+      this.#reached(stamp, echo)
     } else if (sequence > this.#applied) {
       throw new MalformedError(`message ${sequence} after ${this.#applied}`)
     }
     this.#ackSoon()
+  }
+
+  #reached(stamp: Stamp, echo: number): void {
+    this.#position = stamp
+    if (echo > 0) this.#freshAtMs = echo
   }
 
   #ackSoon(): void {
@@ -129,7 +145,7 @@ export class Incoming {
       if (this.#link === null) return
       const status = this.#statusDue ? this.#events.statusFor(this) : null
       this.#statusDue = false
-      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, status }))
+      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, sentMs: Math.floor(this.#clock.now()), status }))
     })
   }
 

@@ -83,6 +83,8 @@ export class Outgoing {
   #waitingBytes = 0
   #underWayBytes = 0
   #lastAckMs = Number.NEGATIVE_INFINITY
+  /** When the follower sent its latest acknowledgement, by its own clock: told back to it. */
+  #echo = 0
   #flushScheduled = false
   #closed = false
   incomplete = 0
@@ -178,7 +180,7 @@ export class Outgoing {
   flush(): void {
     if (this.#closed || this.#frames.bytes === 0) return
     const sequence = this.#nextSequence++
-    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.current())
+    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.current(), this.#echo)
     this.#waiting.push({ sequence, message })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
@@ -188,7 +190,7 @@ export class Outgoing {
   /** Says that this member lives, and how far its clock is; what was gathered goes first, because the stamp vouches for it. */
   beat(): void {
     this.flush()
-    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.current()))
+    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.current(), this.#echo))
   }
 
   opened(link: PeerLink): void {
@@ -206,6 +208,7 @@ export class Outgoing {
     const ack = decodeAck(new ByteReader(message))
     const sequence = ack.epoch === this.#epoch ? ack.sequence : 0
     this.#lastAckMs = this.#clock.now()
+    this.#echo = Math.max(this.#echo, ack.sentMs)
     if (!this.#resumed) {
       this.#resumed = true
       this.#sentSequence = Math.max(sequence, this.#ackedSequence)

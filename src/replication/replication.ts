@@ -191,6 +191,11 @@ export class Replication {
     return this.#fence.up
   }
 
+  /** See `Following.staleMs`. */
+  staleMs(slot: number): number {
+    return this.#fence.up ? Number.POSITIVE_INFINITY : this.#following.staleMs(slot, this.#options.clock.now())
+  }
+
   get refusesWrites(): boolean {
     return this.#options.refusesWrites()
   }

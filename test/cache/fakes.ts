@@ -52,6 +52,12 @@ export class FakeMember implements Authority, CacheCalls {
 
   fenced = false
   refusesWrites = false
+  /** By slot; where nothing is said there is no copy. */
+  readonly stale = new Map<number, number>()
+
+  staleMs(slot: number): number {
+    return this.stale.get(slot) ?? Number.POSITIVE_INFINITY
+  }
 
   others(): readonly string[] {
     return [...this.#network.members.keys()].filter((name) => name !== this.name)

@@ -55,13 +55,13 @@ for (const [told, write] of FRAMES) {
   test(`a frame is read as it was written: ${told}`, () => {
     const frames = new FrameWriter()
     write(frames)
-    assert.equal(heard(frames.finish(1, 1, 1, STAMP)), [told])
+    assert.equal(heard(frames.finish(1, 1, 1, STAMP, 0)), [told])
   })
 
   test(`a message cut within the frame is malformed and tells nothing of it: ${told}`, () => {
     const frames = new FrameWriter()
     write(frames)
-    const whole = frames.finish(1, 1, 1, STAMP)
+    const whole = frames.finish(1, 1, 1, STAMP, 0)
     for (let length = 0; length < whole.length; length++) {
       // Just the header is a message without frames.
       if (length === MESSAGE_HEADER_BYTES) continue
@@ -77,7 +77,7 @@ test('frames are told in the order in which they were written', () => {
   const frames = new FrameWriter()
   for (const [, write] of FRAMES) write(frames)
   assert.equal(
-    heard(frames.finish(1, 1, 1, STAMP)),
+    heard(frames.finish(1, 1, 1, STAMP, 0)),
     FRAMES.map(([told]) => told),
   )
 })
@@ -85,7 +85,7 @@ test('frames are told in the order in which they were written', () => {
 test('a frame of an unknown type is passed over, and those around it are read', () => {
   const frames = new FrameWriter()
   frames.unfollow(SLOTS)
-  const message = frames.finish(1, 1, 1, STAMP)
+  const message = frames.finish(1, 1, 1, STAMP, 0)
   const unknown = new ByteWriter().u8(200).block(Buffer.from('from tomorrow')).toBuffer()
   const empty = new ByteWriter().u8(0).block(Buffer.alloc(0)).toBuffer()
   const body = message.subarray(MESSAGE_HEADER_BYTES)
@@ -95,7 +95,7 @@ test('a frame of an unknown type is passed over, and those around it are read', 
 test('a frame with more than is known is read for what is known', () => {
   const frames = new FrameWriter()
   frames.entry(entry('k', 'v', 1))
-  const message = frames.finish(1, 1, 1, STAMP)
+  const message = frames.finish(1, 1, 1, STAMP, 0)
   const body = message.subarray(MESSAGE_HEADER_BYTES + 5)
   const longer = new ByteWriter()
     .u8(FRAME_ENTRY)
@@ -107,7 +107,7 @@ test('a frame with more than is known is read for what is known', () => {
 test('a frame does not read into the one behind it', () => {
   const frames = new FrameWriter()
   frames.entry(entry('k', 'v', 1))
-  const message = frames.finish(1, 1, 1, STAMP)
+  const message = frames.finish(1, 1, 1, STAMP, 0)
   // The first frame says that it is a byte shorter than it is.
   message.writeUInt32BE(message.readUInt32BE(MESSAGE_HEADER_BYTES + 1) - 1, MESSAGE_HEADER_BYTES + 1)
   assert.throws(() => heard(Buffer.concat([message, Buffer.alloc(50)])), malformed)
@@ -119,14 +119,14 @@ test('a check of more slots than there are is malformed', () => {
     term('p', 9),
     Array.from({ length: 16_385 }, (_, i) => ({ slot: i % 16_384, high: 0, low: 0 })),
   )
-  assert.throws(() => heard(frames.finish(1, 1, 1, STAMP)), malformed)
+  assert.throws(() => heard(frames.finish(1, 1, 1, STAMP, 0)), malformed)
 })
 
 test('a heartbeat has no frames', () => {
-  const beat = heartbeat(3, 77, STAMP)
+  const beat = heartbeat(3, 77, STAMP, 88)
   assert.is(beat.length, MESSAGE_HEADER_BYTES)
   const reader = new ByteReader(beat)
-  assert.equal([reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16()], [3, 0, 77, STAMP.ms, STAMP.counter])
+  assert.equal([reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16(), reader.u48()], [3, 0, 77, STAMP.ms, STAMP.counter, 88])
   assert.equal(heard(beat), [])
 })
 
@@ -135,7 +135,7 @@ test('finish gives the message and leaves an empty writer', () => {
   assert.is(frames.bytes, 0)
   frames.unfollow(SLOTS)
   const bytes = frames.bytes
-  const first = frames.finish(1, 1, 1, STAMP)
+  const first = frames.finish(1, 1, 1, STAMP, 0)
   assert.is(first.length, MESSAGE_HEADER_BYTES + bytes)
   assert.is(frames.bytes, 0)
   const copy = Buffer.from(first)
@@ -151,6 +151,7 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
     {
       epoch: fc.integer({ min: 0, max: 0xffffffff }),
       sequence: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+      sentMs: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       status: fc.option(fc.record({ complete: slotSets, elsewhere: slotSets })),
     },
     { noNullPrototype: true },
@@ -159,7 +160,7 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
     fc.property(acks, (ack) => {
       const back = decodeAck(new ByteReader(encodeAck(ack)))
       assert.is(back.epoch, ack.epoch)
-      assert.is(back.sequence, ack.sequence)
+      assert.equal([back.sequence, back.sentMs], [ack.sequence, ack.sentMs])
       assert.is(back.status === null, ack.status === null)
       if (ack.status === null) return
       assert.ok(back.status?.complete.equals(ack.status.complete))
@@ -169,10 +170,10 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
 })
 
 test('an acknowledgement that is truncated is malformed, but for one that ends as an earlier version ends it', () => {
-  const none = encodeAck({ epoch: 1, sequence: 2, status: { complete: SLOTS, elsewhere: new SlotSet() } })
+  const none = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, status: { complete: SLOTS, elsewhere: new SlotSet() } })
   const earlier = none.length - 2
   for (const status of [null, { complete: SLOTS, elsewhere: SLOTS }]) {
-    const whole = encodeAck({ epoch: 1, sequence: 2, status })
+    const whole = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, status })
     for (let length = 0; length < whole.length; length++) {
       if (status !== null && length === earlier) assert.is(decodeAck(new ByteReader(whole.subarray(0, length))).status?.elsewhere.size, 0)
       else assert.throws(() => decodeAck(new ByteReader(whole.subarray(0, length))), malformed, `${length} bytes`)

@@ -121,7 +121,7 @@ test('nothing is sent on a link until the follower has said where to go on', () 
   session.clock.advance(100)
   assert.not(session.outgoing.isOpen)
   assert.is(session.out.sent.length, 0)
-  session.outgoing.received(encodeAck({ epoch: 0, sequence: 0, status: { complete: new SlotSet(), elsewhere: new SlotSet() } }))
+  session.outgoing.received(encodeAck({ epoch: 0, sequence: 0, sentMs: 0, status: { complete: new SlotSet(), elsewhere: new SlotSet() } }))
   assert.ok(session.outgoing.isOpen)
   assert.is(session.out.sent.length, 2)
 })
@@ -205,7 +205,7 @@ test('a message that skips one is malformed', () => {
   const message = (sequence: number): Buffer => {
     const frames = new FrameWriter()
     frames.entry(entry(`k${sequence}`, '', 1))
-    return frames.finish(1, sequence, sequence, { ms: 1, counter: 0 })
+    return frames.finish(1, sequence, sequence, { ms: 1, counter: 0 }, 0)
   }
   incoming.received(message(1))
   assert.throws(
@@ -227,7 +227,7 @@ test('a message that cannot be read to its end is a gap, and is not asked for ag
   const frames = new FrameWriter()
   frames.entry(entry('read', '', 40))
   frames.entry(entry('lost', 'v', 50))
-  const message = frames.finish(1, 1, 1, { ms: 100, counter: 0 }).subarray(0, -1)
+  const message = frames.finish(1, 1, 1, { ms: 100, counter: 0 }, 0).subarray(0, -1)
   assert.throws(
     () => incoming.received(message),
     (error: Error) => error instanceof MalformedError,
@@ -246,7 +246,7 @@ test('a new epoch tells a gap, except to a session that has heard nothing yet; a
   const message = (epoch: number, sequence: number, key: string): Buffer => {
     const frames = new FrameWriter()
     frames.entry(entry(key, '', 1))
-    return frames.finish(epoch, sequence, sequence, { ms: 1, counter: 0 })
+    return frames.finish(epoch, sequence, sequence, { ms: 1, counter: 0 }, 0)
   }
   incoming.received(message(4, 1, 'a'))
   assert.equal(recorder.told.splice(0), ['entry a= @1-0-a'])
@@ -254,7 +254,7 @@ test('a new epoch tells a gap, except to a session that has heard nothing yet; a
   assert.equal(recorder.told.splice(0), ['gap', 'entry b= @1-0-a'])
   incoming.received(message(4, 2, 'c'))
   assert.equal(recorder.told.splice(0), [])
-  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }))
+  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }, 0))
   assert.equal(recorder.told.splice(0), ['gap'])
 })
 
@@ -297,7 +297,7 @@ test('what the follower said of an earlier epoch does not count', () => {
   session.outgoing.setState(5, FOLLOWING)
   session.outgoing.markControl(5)
   session.outgoing.opened(new FakeLink(session.clock, peer('follower')))
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 1000, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
+  session.outgoing.received(encodeAck({ epoch: 1, sequence: 1000, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
   assert.is(session.outgoing.state(5), FOLLOWING)
   assert.not(session.outgoing.controlConfirmed(5))
 })
@@ -356,7 +356,7 @@ test('the position follows messages and, once all has arrived, heartbeats', () =
   const afterBeat = session.incoming.position
   assert.ok(afterBeat.ms >= afterA.ms + 100)
   // A heartbeat that says there is more to come than has arrived vouches for nothing.
-  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }))
+  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }, 0))
   assert.equal(session.incoming.position, afterBeat)
 })
 
@@ -457,7 +457,7 @@ test('the first acknowledgement of a link brings a status, whatever was said on 
 test('a follower that has not acknowledged for a second is not in sync', () => {
   const session = connected()
   session.outgoing.setState(5, COMPLETE)
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
+  session.outgoing.received(encodeAck({ epoch: 1, sequence: 0, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
   const now = session.clock.now()
   assert.ok(session.outgoing.inSync(5, now + 999))
   assert.not(session.outgoing.inSync(5, now + 1000))

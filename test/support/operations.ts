@@ -9,7 +9,7 @@ import type { CacheError, ErrorCode } from '../../src/lib/errors.ts'
 import type { Version } from '../../src/lib/version.ts'
 
 export type Change = Partial<
-  Pick<Operation, 'flags' | 'condition' | 'expiry' | 'expiryMs' | 'ack' | 'kind' | 'offset' | 'ms' | 'counter' | 'writer'>
+  Pick<Operation, 'flags' | 'condition' | 'expiry' | 'expiryMs' | 'ack' | 'maxStaleMs' | 'kind' | 'offset' | 'ms' | 'counter' | 'writer'>
 >
 
 export function operationOf(code: number, key: string | Buffer, value: string | Buffer = '', change: Change = {}): Operation {
