@@ -55,6 +55,7 @@ export class Faces {
       maxRequestBytes: maxBodyBytes,
       password: null,
       debugCommands: options.debugCommands === 'on',
+      maxStaleMs: options.maxStaleMs,
       info,
       settings,
       observe: observe.resp,

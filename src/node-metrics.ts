@@ -133,6 +133,16 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     ({ cache }) => cache.otherOperationsTotal,
   )
   counter('transactions_total', 'Transactions asked of this member by its clients.', ({ cache }) => cache.transactionsTotal)
+  counter(
+    'replica_reads_served_total',
+    'Reads that allowed a staleness and were answered from a copy here.',
+    ({ cache }) => cache.replicaReadsServedTotal,
+  )
+  counter(
+    'replica_reads_forwarded_total',
+    'Reads that allowed a staleness and went to the primary, as no copy here was complete and fresh enough.',
+    ({ cache }) => cache.replicaReadsForwardedTotal,
+  )
   counter('forwards_total', 'Requests sent to the member that serves the slot, repeats included.', ({ cache }) => cache.forwardedTotal)
   counter('forward_retries_total', 'Requests sent again after a broken link.', ({ cache }) => cache.retriedTotal)
   counter('forward_refusals_total', 'Requests of peers for slots that this member does not serve.', ({ cache }) => cache.refusedTotal)

@@ -84,6 +84,9 @@ export const ACK_REPLICA = 1
 export const ACK_ALL = 2
 export type AckMode = typeof ACK_LOCAL | typeof ACK_REPLICA | typeof ACK_ALL
 
+/** No read allows more: what is older than that is not worth an answer. */
+export const MAX_STALE_MS = 86_400_000
+
 /** The version is the one that a condition names. */
 export class Operation extends Item {
   code = OPERATION_GET

@@ -24,6 +24,7 @@ export interface ConnectionOptions {
   readonly limits: ReplyLimits
   readonly auth: Credentials | null
   readonly ack: Acknowledgement
+  readonly maxStaleMs: number
 }
 
 /** All calls come from the event loop, never from within `send`. */
@@ -106,10 +107,11 @@ export class Connection implements Carrier {
 
   /** What has to be said first may take as long as connecting may. Rejects with the server's refusal, or because no answer came. */
   async greet(): Promise<void> {
-    const { clock, connectTimeoutMs, auth, ack } = this.#options
+    const { clock, connectTimeoutMs, auth, ack, maxStaleMs } = this.#options
     const commands: string[][] = []
     if (auth !== null) commands.push(auth.username === undefined ? ['AUTH', auth.password] : ['AUTH', auth.username, auth.password])
     if (ack !== 'local') commands.push(['CLIENT', 'ACK', ack])
+    if (maxStaleMs > 0) commands.push(['CLIENT', 'MAXSTALE', String(maxStaleMs)])
     if (commands.length === 0) return
     const payload = encodeCommands(commands)
     const request = new Request({ payload, replies: commands.length, effect: 'read', clock, timeoutMs: connectTimeoutMs })

@@ -45,6 +45,11 @@ export interface ClientOptions {
   readonly auth?: Credentials
   /** For all writes of this client, agreed on with each connection; open another client for writes that need another. Default `local`. */
   readonly ack?: Acknowledgement
+  /**
+   * How old, in ms, what this client reads may be: within that, any member with a copy answers. 0, the default: the member that serves the key, so that a
+   * client always reads what it has written.
+   */
+  readonly maxStaleMs?: number
   /** For tests. */
   readonly clock?: Clock
   /** For tests. */
@@ -74,6 +79,7 @@ const NUMBERS = [
   ['retryMaxMs', 1000, 1, 600_000],
   ['maxValueBytes', 32 * MIB, 1, 512 * MIB],
   ['maxReplyBytes', 256 * MIB, 1024, 1024 * MIB],
+  ['maxStaleMs', 0, 0, 86_400_000],
 ] as const
 
 const ACKNOWLEDGEMENTS: readonly Acknowledgement[] = ['local', 'replica', 'all']

@@ -242,11 +242,22 @@ export class Pool implements ConnectionOwner {
   }
 
   #connectionOptions(): ConnectionOptions {
-    const { clock, random, connectTimeoutMs, maxConnectionAgeMs, idleTimeoutMs, maxInFlight, maxValueBytes, maxReplyBytes, auth, ack } =
-      this.#settings
+    const {
+      clock,
+      random,
+      connectTimeoutMs,
+      maxConnectionAgeMs,
+      idleTimeoutMs,
+      maxInFlight,
+      maxValueBytes,
+      maxReplyBytes,
+      auth,
+      ack,
+      maxStaleMs,
+    } = this.#settings
     const limits = { maxBulkBytes: maxValueBytes, maxReplyBytes }
     const maxAgeMs = maxConnectionAgeMs * (1 - AGE_JITTER * random())
-    return { clock, connectTimeoutMs, maxAgeMs, idleTimeoutMs, maxInFlight, limits, auth, ack }
+    return { clock, connectTimeoutMs, maxAgeMs, idleTimeoutMs, maxInFlight, limits, auth, ack, maxStaleMs }
   }
 
   #roundFailed(errors: readonly Error[]): void {

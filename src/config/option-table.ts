@@ -57,6 +57,7 @@ export interface Options {
   readonly outputBufferLimitBytes: number
   readonly idleTimeoutMs: number
   readonly forwardTimeoutMs: number
+  readonly maxStaleMs: number
   readonly drainMs: number
   readonly stopTimeoutMs: number
   readonly logLevel: LogLevel
@@ -294,6 +295,13 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     doc: 'How long a request may wait for another member, or for one to take over.',
     higher: 'fewer errors while members change; clients wait longer for those that come',
     lower: 'quicker errors',
+  },
+  maxStaleMs: {
+    type: { kind: 'integer', unit: 'ms', min: 0, max: 86_400_000 },
+    fallback: 1000,
+    doc: 'How old the answers may be that Redis clients get from copies after READONLY. Copies are some 100 to 250 ms old; 0 sends such reads to primaries.',
+    higher: 'copies go on answering while their streams stall; what they answer may be so old',
+    lower: 'fresher answers; below some 250 ms most are forwarded to primaries',
   },
   drainMs: {
     type: { kind: 'integer', unit: 'ms', min: 0, max: 300_000 },

@@ -511,6 +511,16 @@ test('the acknowledgement wanted is agreed on with each connection, after the pa
     { auth: { password: 'secret' }, ack: 'replica' },
   ))
 
+test('how old reads may be is agreed on with each connection', () =>
+  scene(
+    ([name], peer) => peer.send(String(name) === 'GET' ? '$-1\r\n' : '+OK\r\n'),
+    async ({ client, server }) => {
+      await client.get('k')
+      assert.equal(server.heard, ['1 CLIENT MAXSTALE 250', '1 GET k'])
+    },
+    { maxStaleMs: 250 },
+  ))
+
 test('without one nothing is said, and a server that knows none is refused', async () => {
   await scene(
     (_, peer) => peer.send('$-1\r\n'),

@@ -64,6 +64,7 @@ test('with nothing given, all have their defaults', () => {
     outputBufferLimitBytes: 32 * MIB,
     idleTimeoutMs: 0,
     forwardTimeoutMs: 5000,
+    maxStaleMs: 1000,
     drainMs: 5000,
     stopTimeoutMs: 35_000,
     logLevel: 'info',

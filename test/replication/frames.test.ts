@@ -126,7 +126,10 @@ test('a heartbeat has no frames', () => {
   const beat = heartbeat(3, 77, STAMP, 88)
   assert.is(beat.length, MESSAGE_HEADER_BYTES)
   const reader = new ByteReader(beat)
-  assert.equal([reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16(), reader.u48()], [3, 0, 77, STAMP.ms, STAMP.counter, 88])
+  assert.equal(
+    [reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16(), reader.u48()],
+    [3, 0, 77, STAMP.ms, STAMP.counter, 88],
+  )
   assert.equal(heard(beat), [])
 })
 

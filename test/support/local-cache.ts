@@ -40,7 +40,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       isPrimary: () => true,
       fenced: false,
       refusesWrites: false,
-    staleMs: () => Number.POSITIVE_INFINITY,
+      staleMs: () => Number.POSITIVE_INFINITY,
       others: () => [],
       route: () => 'here',
       term: () => null,

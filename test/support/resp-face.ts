@@ -14,6 +14,7 @@ export function respFace(options: Pick<RespGatewayOptions, 'cache'> & Partial<Re
     maxRequestBytes: 16 * 1024 * 1024,
     password: null,
     debugCommands: false,
+    maxStaleMs: 1000,
     observe: () => {},
     info: () => [],
     settings: { names: () => [], get: () => '', set: () => 'there is no such setting' },

@@ -3,7 +3,7 @@
  */
 import type { UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { Cache } from '../../cache/cache.ts'
-import { ALWAYS, EXPIRY_IN, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
+import { ALWAYS, EXPIRY_IN, MAX_STALE_MS, OPERATION_DELETE, OPERATION_GET, OPERATION_SET, Operation } from '../../cache/operation.ts'
 import { CacheError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import {
@@ -48,8 +48,11 @@ export class CacheService {
     }
   }
 
-  #get({ key }: GetRequest, done: Done<GetResponse>): void {
-    this.#cache.execute(new Operation().reset(OPERATION_GET).setKey(key), (error, outcome) => {
+  #get({ key, max_stale_ms }: GetRequest, done: Done<GetResponse>): void {
+    if (max_stale_ms > MAX_STALE_MS) throw new CacheError('BODY_INVALID', `max_stale_ms is over a day: ${MAX_STALE_MS}`)
+    const operation = new Operation().reset(OPERATION_GET).setKey(key)
+    operation.maxStaleMs = max_stale_ms
+    this.#cache.execute(operation, (error, outcome) => {
       if (outcome === null) {
         done(error, null)
       } else if (outcome.entry === null) {

@@ -39,6 +39,7 @@ export interface EntryMessage {
 
 export interface GetRequest {
   readonly key: Buffer
+  readonly max_stale_ms: number
 }
 
 export type GetResponse = Omit<EntryMessage, 'key'>

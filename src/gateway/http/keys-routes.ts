@@ -13,7 +13,7 @@ import type { JsonScanner } from './json-scanner.ts'
 import { appendString, appendValue } from './json-text.ts'
 import { JSON_BODY_TYPES, JSON_FORM, JSON_TYPE } from './media-type.ts'
 import { keyNotFound } from './pairs-routes.ts'
-import { ACK, keyParameter, TTL } from './parameter.ts'
+import { ACK, keyParameter, MAX_STALE, TTL } from './parameter.ts'
 import { ANY_JSON, BODY_ERRORS, CACHE_ERRORS, type Route, type RouteParts, WRITE_ERRORS } from './route.ts'
 
 const OPEN_KEY = Buffer.from('{"key":')
@@ -63,7 +63,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'getKey',
       tag: 'keys',
       summary: 'A key and its value',
-      parameters: [key],
+      parameters: [key, MAX_STALE],
       answers: [{ status: 200, description: 'Both.', contents: recordContents }],
       errors: ['KEY_NOT_FOUND', ...CACHE_ERRORS],
       handle: (exchange) => read(parts.cache, exchange, recordOf),
@@ -103,7 +103,7 @@ export function keysRoutes(parts: RouteParts): Route[] {
       operationId: 'getBase64',
       tag: 'base64',
       summary: 'The bytes of a value',
-      parameters: [key],
+      parameters: [key, MAX_STALE],
       answers: [{ status: 200, description: 'The bytes in base64.', contents: base64Contents }],
       errors: ['KEY_NOT_FOUND', ...CACHE_ERRORS],
       handle: (exchange) => read(parts.cache, exchange, base64Of),
@@ -163,7 +163,9 @@ function store(cache: Cache, exchange: Exchange, key: Buffer, value: Buffer, kin
 
 function read(cache: Cache, exchange: Exchange, format: (key: Buffer, entry: Entry) => Buffer): void {
   const key = exchange.key(cache.limits.maxKeyBytes)
-  cache.execute(new Operation().reset(OPERATION_GET).setKey(key), (error, outcome) => {
+  const operation = new Operation().reset(OPERATION_GET).setKey(key)
+  operation.maxStaleMs = exchange.parameter(MAX_STALE) ?? 0
+  cache.execute(operation, (error, outcome) => {
     if (error !== null) exchange.fail(error)
     else if (outcome?.entry == null) exchange.fail(keyNotFound())
     else exchange.send(200, JSON_TYPE, format(key, outcome.entry))

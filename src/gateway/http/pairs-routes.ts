@@ -15,7 +15,7 @@ import { COMMA } from './json-scanner.ts'
 import { appendString, appendValue } from './json-text.ts'
 import { landingPage } from './landing-page.ts'
 import { HTML_TYPE, JSON_BODY_TYPES, JSON_FORM, JSON_TYPE, OCTETS_TYPE, TEXT_TYPE, VALUE_FORMS } from './media-type.ts'
-import { ACK, cursorParameter, keyParameter, LIMIT, type Parameter, PREFIX, SUFFIX, TTL, VALUES } from './parameter.ts'
+import { ACK, cursorParameter, keyParameter, LIMIT, MAX_STALE, type Parameter, PREFIX, SUFFIX, TTL, VALUES } from './parameter.ts'
 import { ANY_JSON, BODY_ERRORS, CACHE_ERRORS, type Content, PAIRS, type Route, type RouteParts, WRITE_ERRORS } from './route.ts'
 import { ScanAnswer, SKIPPED_KEYS_HEADER } from './scan-answer.ts'
 
@@ -41,7 +41,7 @@ export function pairsRoutes(parts: RouteParts): Route[] {
       summary: 'The value of a key, as the JSON it was set with',
       description:
         'A value whose bytes are not UTF-8 is `{"$base64":"..."}`. With `Accept: text/plain` or `application/octet-stream`: its bytes.',
-      parameters: [keyParameter(limits.maxKeyBytes)],
+      parameters: [keyParameter(limits.maxKeyBytes), MAX_STALE],
       answers: [
         {
           status: 200,
@@ -125,6 +125,7 @@ export function pairsRoutes(parts: RouteParts): Route[] {
 
 function get({ cache }: RouteParts, exchange: Exchange): void {
   const operation = new Operation().reset(OPERATION_GET).setKey(exchange.key(cache.limits.maxKeyBytes))
+  operation.maxStaleMs = exchange.parameter(MAX_STALE) ?? 0
   exchange.header('vary', 'accept')
   cache.execute(operation, (error, outcome) => {
     if (error !== null) exchange.fail(error)

@@ -4,11 +4,11 @@
  *
  * Parameters that no route names are ignored, as proxies and browsers add their own.
  */
-import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode } from '../../cache/operation.ts'
+import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode, MAX_STALE_MS } from '../../cache/operation.ts'
 import type { Bytes } from '../../lib/bytes.ts'
 import { CacheError, type ErrorCode } from '../../lib/errors.ts'
 import { type EntityTags, parseEntityTags } from './entity-tag.ts'
-import { MAX_TTL_MS, parseTtlMs, TTL_PATTERN } from './ttl.ts'
+import { MAX_TTL_MS, parseDurationMs, parseTtlMs, TTL_PATTERN } from './ttl.ts'
 
 /** JSON Schema 2020-12, as OpenAPI 3.1 has it. */
 export type Schema = Readonly<Record<string, unknown>>
@@ -55,6 +55,23 @@ export const ACK: Parameter<AckMode> = {
     const ack = ACKS.get(text)
     if (ack === undefined) throw new CacheError('QUERY_INVALID', 'ack must be local, replica or all')
     return ack
+  },
+}
+
+/** How old an answer may be. */
+export const MAX_STALE: Parameter<number> = {
+  name: 'max-stale',
+  in: 'query',
+  description:
+    'How old the answer may be: seconds, or a number with ms, s, m or h, up to a day. A member that has a copy which was as its primary no longer ago answers from it. Without it, and with 0, the primary answers.',
+  schema: { type: 'string', pattern: TTL_PATTERN },
+  error: 'QUERY_INVALID',
+  parse: (text) => {
+    const ms = parseDurationMs(text)
+    if (ms === null || ms > MAX_STALE_MS) {
+      throw new CacheError('QUERY_INVALID', 'max-stale must be a number of seconds, or a number with ms, s, m or h, of at most a day')
+    }
+    return ms
   },
 }
 

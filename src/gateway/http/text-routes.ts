@@ -13,7 +13,7 @@ import { formatEntityTag, meetsIfMatch, meetsIfNoneMatch, type Preconditions } f
 import type { Exchange } from './exchange.ts'
 import { JSON_TYPE, OCTETS_TYPE, TEXT_BODY_TYPES, TEXT_TYPE } from './media-type.ts'
 import { keyNotFound } from './pairs-routes.ts'
-import { ACK, CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH, keyParameter, TTL } from './parameter.ts'
+import { ACK, CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH, keyParameter, MAX_STALE, TTL } from './parameter.ts'
 import {
   BODY_ERRORS,
   CACHE_ERRORS,
@@ -83,7 +83,7 @@ export function textRoutes(parts: RouteParts): Route[] {
       operationId: 'getText',
       summary: 'The bytes of a value',
       description: 'Of a JSON value, its text. A value whose bytes are not UTF-8 comes as `application/octet-stream`.',
-      parameters: [key, IF_MATCH, IF_NONE_MATCH],
+      parameters: [key, MAX_STALE, IF_MATCH, IF_NONE_MATCH],
       answers: [
         {
           status: 200,
@@ -119,6 +119,7 @@ export function textRoutes(parts: RouteParts): Route[] {
 function get({ cache }: RouteParts, exchange: Exchange): void {
   const preconditions = preconditionsOf(exchange)
   const operation = new Operation().reset(OPERATION_GET).setKey(exchange.key(cache.limits.maxKeyBytes))
+  operation.maxStaleMs = exchange.parameter(MAX_STALE) ?? 0
   cache.execute(operation, (error, outcome) => {
     if (error !== null || outcome === null) {
       exchange.fail(error)

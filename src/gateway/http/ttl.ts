@@ -1,5 +1,5 @@
 /**
- * TTL: how long a value shall live, as people write it: seconds (`30`, `0.5`), or a number with a unit (`500ms`, `5s`, `5m`, `2h`, `1d`).
+ * TTL: how long a value shall live, and other durations, as people write them: seconds (`30`, `0.5`), or a number with a unit (`500ms`, `5s`, `5m`, `2h`, `1d`).
  */
 import { CacheError } from '../../lib/errors.ts'
 
@@ -12,13 +12,18 @@ export const MAX_TTL_MS = 10 * 365 * 86_400_000
 export const TTL_PATTERN = '^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d)?$'
 const TTL = new RegExp(TTL_PATTERN)
 
-/** Milliseconds, rounded to whole ones; throws `CacheError` TTL_INVALID for what is no duration, below 1 ms or over ten years. */
-export function parseTtlMs(text: string): number {
+/** Milliseconds, rounded to whole ones; `null` for what is no duration. */
+export function parseDurationMs(text: string): number | null {
   const [, number, unit = 's'] = TTL.exec(text) ?? []
-  if (number === undefined) {
+  return number === undefined ? null : Math.round(Number(number) * (MS_BY_UNIT[unit] as number))
+}
+
+/** Throws `CacheError` TTL_INVALID for what is no duration, below 1 ms or over ten years. */
+export function parseTtlMs(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms === null) {
     throw new CacheError('TTL_INVALID', 'ttl must be a number of seconds, or a number with ms, s, m, h or d, such as 500ms or 5m')
   }
-  const ms = Math.round(Number(number) * (MS_BY_UNIT[unit] as number))
   if (ms < 1 || ms > MAX_TTL_MS) throw new CacheError('TTL_INVALID', 'ttl must be at least 1 ms and at most 10 years (3650d)')
   return ms
 }

@@ -219,6 +219,7 @@ export class Pipeline {
 export function adaptTo(session: Session, operation: Operation, writes: boolean): void {
   if (session.noTouch && operation.code === OPERATION_GET) operation.flags |= UNTOUCHED
   if (session.ack !== ACK_LOCAL && operationRow(operation.code)?.writes === true) operation.ack = session.ack
+  if (!writes) operation.maxStaleMs = session.maxStaleMs
   if (writes && session.writtenSlots !== null) {
     session.writtenSlots.add(slotOf(operation.key, operation.keyStart, operation.keyEnd))
   }

@@ -41,6 +41,8 @@ export interface RespGatewayOptions {
   readonly password: string | null
   /** Whether DEBUG works. */
   readonly debugCommands: boolean
+  /** How old, in ms, what clients read that say READONLY may be; 0: they read from primaries. */
+  readonly maxStaleMs: number
   readonly observe: ObserveCommand
   /** What INFO tells beside what the gateway knows itself. */
   readonly info: () => readonly InfoSection[]
@@ -212,13 +214,14 @@ export class RespGateway {
   }
 
   #buildHub(cluster: boolean): Hub {
-    const { clock, version, password, debugCommands } = this.#options
+    const { clock, version, password, debugCommands, maxStaleMs } = this.#options
     const gateway = this
     return {
       clock,
       version,
       password,
       debugCommands,
+      maxStaleMs,
       cluster,
       pubsub: this.#pubsub,
       sessions: this.#sessions,

@@ -38,8 +38,8 @@ export class Router {
     if (slot === SEVERAL_SLOTS) return CROSS_SLOT
     const seat = this.#topology.seat(slot)
     if (seat === 'here' || seat === null) return null
-    // Its client has asked for reads at copies: they are answered by way of the holder, and so are never stale.
-    if (session.readsCopies && !command.writes && this.#topology.hasCopy(slot)) return null
+    // Its client has asked for reads at copies: one that is too old for it is passed over on the way to the holder.
+    if (session.maxStaleMs > 0 && !command.writes && this.#topology.hasCopy(slot)) return null
     const member = this.#topology.member(seat)
     if (member === undefined || member.ports.cluster === 0) return null
     this.#redirectsTotal++

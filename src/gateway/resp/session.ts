@@ -74,6 +74,8 @@ export interface Hub {
   /** `null`: everybody may do everything. */
   readonly password: string | null
   readonly debugCommands: boolean
+  /** What READONLY stands for. */
+  readonly maxStaleMs: number
   /** Its clients know of clusters, and are sent where their keys are. */
   readonly cluster: boolean
   readonly pause: Pause | null
@@ -101,8 +103,8 @@ export class Session {
   noTouch = false
   /** When this client's writes are answered. */
   ack: AckMode = ACK_LOCAL
-  /** READONLY was said: reads of slots that are copied here are not sent elsewhere. */
-  readsCopies = false
+  /** How old what this client reads may be, in ms; 0: it reads from primaries. READONLY sets it, to the member's own bound, and CLIENT MAXSTALE. */
+  maxStaleMs = 0
   replyMode: ReplyMode = 'on'
   protocol: 2 | 3 = 2
   /** `client|kill`; empty before the first. */

@@ -38,6 +38,7 @@ export async function startGateway(options: Partial<RespGatewayOptions> = {}): P
     maxRequestBytes: 8 * 1024 * 1024,
     password: null,
     debugCommands: false,
+    maxStaleMs: 1000,
     observe: () => {},
     info: () => [{ name: 'Memory', fields: [['used_memory', 42]] }],
     settings: {

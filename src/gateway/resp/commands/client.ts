@@ -1,7 +1,7 @@
 /**
  * CLIENT: what a client says about itself, and what an operator asks about clients and does to them. All of it is about this member's.
  */
-import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode } from '../../../cache/operation.ts'
+import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode, MAX_STALE_MS } from '../../../cache/operation.ts'
 import type { Arguments } from '../arguments.ts'
 import { type ClientType, clientLine, typeOf } from '../client-line.ts'
 import type { Call, CommandFlag, CommandRow } from '../command.ts'
@@ -34,6 +34,8 @@ const HELP = [
   '    Cuts the connections for which all options hold: ADDR, LADDR, TYPE, USER, ID; SKIPME (yes|no).',
   'LIST [TYPE <type>] [ID <id> [<id> ...]]',
   '    Tells about connections.',
+  'MAXSTALE [<milliseconds>]',
+  '    How old what this connection reads may be, so that copies may answer; 0 reads from primaries.',
   'NO-EVICT (ON|OFF)',
   '    Marks this connection as one to keep.',
   'NO-TOUCH (ON|OFF)',
@@ -88,6 +90,15 @@ export const CLIENT_COMMAND: CommandRow = {
         reply.ok()
       }),
       row('SETINFO', 4, PLAIN, 'Tells about the client library.', 'LIB-NAME libname | LIB-VER libver', '7.2.0', setInfo),
+      row(
+        'MAXSTALE',
+        -2,
+        PLAIN,
+        'Tells, or sets, how old what this connection reads may be: within that, copies answer.',
+        '[milliseconds]',
+        '0.1.0',
+        maxStale,
+      ),
       row('NO-EVICT', 3, ADMIN, 'Marks this connection as one to keep.', 'ON | OFF', '7.0.0', ({ args, session, reply }) => {
         session.noEvict = readSwitch(args, 2)
         reply.ok()
@@ -137,6 +148,17 @@ function acknowledge({ args, session, reply }: Call): void {
     args.count === 3 ? ([ACK_LOCAL, ACK_REPLICA, ACK_ALL] as const).find((mode) => args.is(2, ACK_WORDS[mode].toUpperCase())) : undefined
   if (ack === undefined) throw new ReplyError(SYNTAX_ERROR)
   session.ack = ack
+  reply.ok()
+}
+
+function maxStale({ args, session, reply }: Call): void {
+  if (args.count === 2) {
+    reply.integer(session.maxStaleMs)
+    return
+  }
+  const ms = args.count === 3 && args.length(2) <= 8 && /^\d+$/.test(args.text(2)) ? Number(args.text(2)) : Number.NaN
+  if (!(ms <= MAX_STALE_MS)) throw new ReplyError(`ERR MAXSTALE is a whole number of milliseconds from 0 to ${MAX_STALE_MS}`)
+  session.maxStaleMs = ms
   reply.ok()
 }
 

@@ -73,12 +73,20 @@ export const CLUSTER_COMMANDS: readonly CommandRow[] = [
     '3.0.0',
     ok,
   ),
-  row('READONLY', 1, FAST, 'Reads of slots that this member copies are answered here from now on, never stale.', '', '3.0.0', (call) => {
-    call.session.readsCopies = true
-    ok(call)
-  }),
+  row(
+    'READONLY',
+    1,
+    FAST,
+    'Reads of slots that this member copies are answered here from now on, if the copy is no older than `maxStaleMs`.',
+    '',
+    '3.0.0',
+    (call) => {
+      call.session.maxStaleMs = call.session.hub.maxStaleMs
+      ok(call)
+    },
+  ),
   row('READWRITE', 1, FAST, 'Ends READONLY.', '', '3.0.0', (call) => {
-    call.session.readsCopies = false
+    call.session.maxStaleMs = 0
     ok(call)
   }),
 ]

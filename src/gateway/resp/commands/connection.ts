@@ -157,7 +157,7 @@ function reset({ session, reply }: Call): void {
   session.name = ''
   session.noEvict = false
   session.noTouch = false
-  session.readsCopies = false
+  session.maxStaleMs = 0
   session.ack = ACK_LOCAL
   session.replyMode = 'on'
   session.authenticated = session.hub.password === null
