@@ -87,6 +87,11 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     ({ replication }) => replication.incompleteFollowings,
   )
   gauge(
+    'followers_cut_off',
+    'Members that are there and could not be streamed to for 30 s: others have their seats in the slots of this one.',
+    ({ replication }) => replication.cutOffFollowers,
+  )
+  gauge(
     'replication_backlog_bytes',
     'Streamed or waiting, and not confirmed by the followers.',
     ({ replication }) => replication.backlogBytes,

@@ -28,6 +28,8 @@ export interface ViewInput {
   readonly zoneOf?: (name: string) => string
 }
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** How much of the ring a claimant can see decides the mark of its term, and whether it has to wait. */
 export type Sight = 'most' | 'half' | 'few'
 
@@ -83,17 +85,25 @@ export class View {
     return this.ring.rank(slot, name) < this.seatCount
   }
 
-  seats(slot: number): string[] {
-    return Array.from({ length: this.seatCount }, (_, rank) => this.ring.at(slot, rank))
+  /** As its primary sees it who cannot reach some: the seats that those `cutOff` would have are the next members'. Fewer, when nobody is left. */
+  seats(slot: number, cutOff: ReadonlySet<string> = NOBODY): string[] {
+    const seats: string[] = []
+    for (let rank = 0; rank < this.ring.names.length && seats.length < this.seatCount; rank++) {
+      const name = this.ring.at(slot, rank)
+      if (!cutOff.has(name)) seats.push(name)
+    }
+    return seats
   }
 
-  followers(slot: number, primary: string): string[] {
+  followers(slot: number, primary: string, cutOff: ReadonlySet<string> = NOBODY): string[] {
     const followers: string[] = []
     const names = this.ring.names.length
+    let seats = this.replicas + 1
     for (let rank = 0; rank < names; rank++) {
-      const isSeat = rank <= this.replicas
-      if (!isSeat && followers.length >= this.replicas) break
       const name = this.ring.at(slot, rank)
+      if (cutOff.has(name)) continue
+      const isSeat = seats-- > 0
+      if (!isSeat && followers.length >= this.replicas) break
       if (name !== primary && this.isAvailable(name)) followers.push(name)
     }
     return followers

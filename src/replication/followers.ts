@@ -4,6 +4,9 @@
  * `reconcile` brings the sessions in line with the view: whoever should follow is told so in the stream and from then on gets every write; a
  * stand-in keeps following until every seat is complete. `tick` then leads the followers that are wished to hold a copy to completeness: digests
  * are compared at one position of the stream, and where they differ the slot is sent by bulk, behind which `complete` follows in the stream.
+ *
+ * A member that is there and cannot be streamed to for `CUT_OFF_MS` has no seat in this member's slots until it can: the next in preference order has
+ * it, and a snapshot. No other member has to agree, or could: seats are filled by the primary alone, and everybody else goes by the copies there are.
  */
 import type { Entry } from '../lib/entry.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
@@ -21,6 +24,8 @@ import { addToGroup, PRIMARY } from './slot-table.ts'
 const SETTLE_MS = 300
 /** Before one that goes by another holder is told again whom to follow: meanwhile it may learn better, or this member may. */
 const REFOLLOW_MS = 500
+/** The rejoin grace of a member that crashed: a link that is gone for as long is no better. */
+const CUT_OFF_MS = 30_000
 const NOBODY: readonly Outgoing[] = []
 
 export class Followers {
@@ -31,6 +36,8 @@ export class Followers {
   /** By slot: since when every seat has been complete, in ms of the clock; -1 while one is not. */
   readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
   readonly #filled = new Map<Outgoing, number[]>()
+  /** Members that are there, and that this one cannot stream to. */
+  #cutOff: ReadonlySet<string> = new Set()
   #dirty = true
   #epochs = 0
 
@@ -146,9 +153,10 @@ export class Followers {
     for (const outgoing of this.#outgoing.values()) if (outgoing.isOpen && outgoing.incomplete > 0) this.#lead(outgoing, nowMs)
   }
 
-  /** Once a second: which slots have all their seats complete. Ends the service of stand-ins that are needed no more. */
+  /** Once a second: who is cut off, and which slots have all their seats complete. Ends the service of stand-ins that are needed no more. */
   review(nowMs: number): void {
     const { table } = this.#context
+    this.#findCutOff(nowMs)
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       if (table.role(slot) !== PRIMARY || !this.#seatsComplete(slot)) this.#seatsCompleteSinceMs[slot] = -1
       else if ((this.#seatsCompleteSinceMs[slot] as number) < 0) {
@@ -156,6 +164,21 @@ export class Followers {
         this.#dirty = true
       }
     }
+  }
+
+  /** Members that are there and have no seats in this member's slots, as no stream reaches them. */
+  get cutOff(): number {
+    return this.#cutOff.size
+  }
+
+  #findCutOff(nowMs: number): void {
+    const cutOff = new Set<string>()
+    for (const outgoing of this.#outgoing.values()) if (outgoing.silentMs(nowMs) > CUT_OFF_MS) cutOff.add(outgoing.peer.name)
+    const { logger } = this.#context
+    for (const peer of cutOff) if (!this.#cutOff.has(peer)) logger.warn({ peer }, 'cannot stream to a member: its seats go to others')
+    for (const peer of this.#cutOff) if (!cutOff.has(peer)) logger.info({ peer }, 'a member that was cut off has its seats again')
+    if ([...cutOff].join() !== [...this.#cutOff].join()) this.#dirty = true
+    this.#cutOff = cutOff
   }
 
   #reconcile(fresh: Term | null): void {
@@ -169,7 +192,7 @@ export class Followers {
       if (table.role(slot) !== PRIMARY) continue
       const before = this.#bySlot[slot] as readonly Outgoing[]
       const after: Outgoing[] = []
-      for (const name of view.followers(slot, self)) {
+      for (const name of view.followers(slot, self, this.#cutOff)) {
         const outgoing = this.#outgoing.get(name)
         if (outgoing === undefined) continue
         after.push(outgoing)
@@ -185,8 +208,8 @@ export class Followers {
       for (const outgoing of before) {
         if (after.includes(outgoing)) continue
         const current = this.#outgoing.get(outgoing.peer.name) === outgoing
-        if (current && outgoing.state(slot) !== UNFOLLOWED && view.isAvailable(outgoing.peer.name) && !this.#seatsComplete(slot))
-          after.push(outgoing)
+        const reached = view.isAvailable(outgoing.peer.name) && !this.#cutOff.has(outgoing.peer.name)
+        if (current && outgoing.state(slot) !== UNFOLLOWED && reached && !this.#seatsComplete(slot)) after.push(outgoing)
         else if (current && outgoing.state(slot) !== UNFOLLOWED) addToGroup(unfollow, outgoing, slot)
       }
       this.#bySlot[slot] = after.length === 0 ? NOBODY : after
@@ -274,16 +297,24 @@ export class Followers {
   /** A seat always; another follower only when this member leaves and has nobody better to grant the slot to. */
   #shouldHoldCopy(slot: number, outgoing: Outgoing, nowMs: number): boolean {
     const view = this.#context.view()
-    if (view.hasSeat(slot, outgoing.peer.name)) return true
+    if (this.#hasSeat(slot, outgoing.peer.name)) return true
     if (!this.#context.leaving()) return false
     const heir = view.firstAvailable(slot, (name) => this.inSync(name, slot, nowMs))
     return heir === undefined && view.firstAvailable(slot, () => true) === outgoing.peer.name
   }
 
+  #hasSeat(slot: number, name: string): boolean {
+    const view = this.#context.view()
+    return this.#cutOff.size === 0 ? view.hasSeat(slot, name) : view.seats(slot, this.#cutOff).includes(name)
+  }
+
   #seatsComplete(slot: number): boolean {
     const self = this.#context.self().name
-    for (const name of this.#context.view().seats(slot))
-      if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
+    const view = this.#context.view()
+    const seats = view.seats(slot, this.#cutOff)
+    // Where too few are left to sit, what others hold is not too much.
+    if (seats.length < view.seatCount) return false
+    for (const name of seats) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
     return true
   }
 }

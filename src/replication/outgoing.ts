@@ -83,6 +83,7 @@ export class Outgoing {
   #waitingBytes = 0
   #underWayBytes = 0
   #lastAckMs = Number.NEGATIVE_INFINITY
+  readonly #createdMs: number
   /** When the follower sent its latest acknowledgement, by its own clock: told back to it. */
   #echo = 0
   #flushScheduled = false
@@ -93,6 +94,7 @@ export class Outgoing {
     this.peer = peer
     this.#epoch = events.nextEpoch()
     this.#clock = clock
+    this.#createdMs = clock.now()
     this.#hybrid = hybrid
     this.#events = events
   }
@@ -104,6 +106,11 @@ export class Outgoing {
 
   get lastAckMs(): number {
     return this.#lastAckMs
+  }
+
+  /** For how long the follower, which is there, has not been heard over its stream. */
+  silentMs(nowMs: number): number {
+    return nowMs - Math.max(this.#lastAckMs, this.#createdMs)
   }
 
   get isOpen(): boolean {

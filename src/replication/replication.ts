@@ -80,6 +80,8 @@ export interface ReplicationStats {
   /** Time since the slowest follower with a backlog acknowledged anything, in seconds. */
   readonly lagSeconds: number
   readonly incompleteFollowings: number
+  /** Members that are there and that this one cannot stream to, for so long that they lost their seats in its slots. */
+  readonly cutOffFollowers: number
   readonly bulkBytesTotal: number
   readonly bulkEntriesTotal: number
   readonly movedTotal: number
@@ -411,6 +413,7 @@ export class Replication {
       backlogBytes,
       lagSeconds: lagMs / 1000,
       incompleteFollowings,
+      cutOffFollowers: this.#followers.cutOff,
       bulkBytesTotal,
       bulkEntriesTotal,
       movedTotal: this.#handOver.movedTotal,

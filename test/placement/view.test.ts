@@ -145,6 +145,19 @@ test('the first available is the first who is here, not leaving, and suits', () 
   }
 })
 
+test('the seats of those that a primary cannot reach are the next members’, and it follows no one there', () => {
+  const all = view({ replicas: 1 })
+  for (const slot of SLOTS) {
+    const [first, second, third, fourth] = order(all, slot) as [string, string, string, string]
+    assert.equal(all.seats(slot, new Set([first])), [second, third])
+    assert.equal(all.seats(slot, new Set([second, third])), [first, fourth])
+    assert.equal(all.followers(slot, first, new Set([second])), [third])
+    assert.equal(all.followers(slot, third, new Set([second])), [first])
+    assert.equal(all.seats(slot, new Set(NAMES.filter((name) => name !== third))), [third], 'fewer, when nobody is left')
+    assert.equal(all.seats(slot, new Set(['nobody'])), all.seats(slot))
+  }
+})
+
 test('a name off the ring, as one that leaves for good, is nobody’s heir or follower', () => {
   const scaled = view({ ring: ['a', 'b'], strangers: ['z'], replicas: 3 })
   for (const slot of SLOTS) {
