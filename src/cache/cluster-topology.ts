@@ -97,6 +97,11 @@ export class ClusterTopology implements Topology {
     return this.member(route)?.state === 'alive' ? route : null
   }
 
+  heir(slot: number): string | null {
+    const route = this.#roster.isMoving(slot) ? this.#authority.route(slot) : null
+    return route !== null && route !== 'here' && this.member(route)?.state === 'alive' ? route : null
+  }
+
   hasCopy(slot: number): boolean {
     return this.#roster.isComplete(slot)
   }

@@ -139,6 +139,9 @@ export interface Topology {
    */
   seat(slot: number): 'here' | string | null
 
+  /** The member to which this one has granted the slot, which has not been heard to have taken it; `null`: it is not on its way. */
+  heir(slot: number): string | null
+
   /** Whether a complete copy of the slot is here. */
   hasCopy(slot: number): boolean
 

@@ -70,6 +70,11 @@ test('a client is sent to a live holder, and stays here while the holder is in d
     [0, 1, 2, 3, 4, 5, 6].map((slot) => topology.seat(slot)),
     ['here', 'b', null, null, 'here', null, null],
   )
+  assert.equal(
+    [0, 1, 2, 3, 4].map((slot) => topology.heir(slot)),
+    [null, null, null, 'b', null],
+    'its heir is known where it was granted, and no news of it has come',
+  )
 })
 
 test('neighbouring slots with the same holder, mark and copies make one range', () => {

@@ -45,6 +45,7 @@ export class FakeTopology implements Topology {
   ranges: readonly SlotRange[] = ALL_HERE
   /** By slot; `here` for the others. */
   readonly seats = new Map<number, 'here' | string | null>()
+  readonly heirs = new Map<number, string>()
   readonly copiesHere = new Set<number>()
   readonly keys = new Map<number, readonly Buffer[]>()
   /** Members that answer when they are asked. */
@@ -71,6 +72,10 @@ export class FakeTopology implements Topology {
   seat(slot: number): 'here' | string | null {
     const seat = this.seats.get(slot)
     return seat === undefined ? 'here' : seat
+  }
+
+  heir(slot: number): string | null {
+    return this.heirs.get(slot) ?? null
   }
 
   hasCopy(slot: number): boolean {

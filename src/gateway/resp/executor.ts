@@ -194,7 +194,7 @@ export class Executor {
   refresh(): void {
     const session = this.#session
     const subscriber = session.protocol === 2 && session.subscriptions > 0
-    this.#open = session.authenticated && this.#queue === null && !subscriber && session.replyMode === 'on'
+    this.#open = session.authenticated && this.#queue === null && !subscriber && session.replyMode === 'on' && !session.asking
   }
 
   #mayWrite(command: Command): boolean {
@@ -217,6 +217,7 @@ export class Executor {
       throw new ReplyError('ERR Command not allowed inside a transaction')
     }
     const elsewhere = this.#router?.refusal(command, args, session) ?? null
+    session.asking = false
     if (elsewhere !== null) throw new ReplyError(elsewhere)
   }
 

@@ -2,8 +2,9 @@
  * Router: which commands of a client that knows of clusters are not executed here, and where they belong instead.
  *
  * Such a client keeps a map of slots and goes straight to the member that serves a key. Where its map is old it hears MOVED, as the Redis Cluster
- * specification has it, and goes on there. A slot whose holder is in doubt is not redirected: the command waits here, like one of any other client,
- * and is answered. So nobody ever hears CLUSTERDOWN, and there is no ASK either: a slot that moves is served on one side or the other.
+ * specification has it, and goes on there. A slot that was granted and whose heir has not been heard is asked for at the heir (ASK), which answers a
+ * command behind ASKING whether or not it has taken the slot yet: it waits with it. A slot whose holder is in doubt is not redirected: the command
+ * waits here, like one of any other client, and is answered.
  */
 import type { Topology } from '../../cache/cache.ts'
 import { slotOf } from '../../lib/slot.ts'
@@ -37,13 +38,22 @@ export class Router {
     if (slot === NO_KEYS) return null
     if (slot === SEVERAL_SLOTS) return CROSS_SLOT
     const seat = this.#topology.seat(slot)
-    if (seat === 'here' || seat === null) return null
+    if (seat === 'here' || session.asking) return null
+    if (seat === null) {
+      const heir = this.#topology.heir(slot)
+      return heir === null ? null : this.#sendTo(heir, 'ASK', slot)
+    }
     // Its client has asked for reads at copies: one that is too old for it is passed over on the way to the holder.
     if (session.maxStaleMs > 0 && !command.writes && this.#topology.hasCopy(slot)) return null
-    const member = this.#topology.member(seat)
+    return this.#sendTo(seat, 'MOVED', slot)
+  }
+
+  /** `null` where no such port is known. */
+  #sendTo(name: string, word: 'MOVED' | 'ASK', slot: number): string | null {
+    const member = this.#topology.member(name)
     if (member === undefined || member.ports.cluster === 0) return null
     this.#redirectsTotal++
-    return `MOVED ${slot} ${member.host}:${member.ports.cluster}`
+    return `${word} ${slot} ${member.host}:${member.ports.cluster}`
   }
 }
 

@@ -105,6 +105,8 @@ export class Session {
   ack: AckMode = ACK_LOCAL
   /** How old what this client reads may be, in ms; 0: it reads from primaries. READONLY sets it, to the member's own bound, and CLIENT MAXSTALE. */
   maxStaleMs = 0
+  /** ASKING was said: the next command is executed here, though its slot is not known to be served here yet. */
+  asking = false
   replyMode: ReplyMode = 'on'
   protocol: 2 | 3 = 2
   /** `client|kill`; empty before the first. */

@@ -100,6 +100,27 @@ test('a slot that nobody is known to serve is asked for here: the cache waits', 
   await cluster.ask('SET far 1\nGET far', '+OK\r\n$1\r\n1\r\n')
 })
 
+test('a slot that was granted and not heard of since is asked for at its heir', async () => {
+  const topology = divided(['moving', 'far'])
+  const slot = slotOf(Buffer.from('moving'))
+  topology.seats.set(slot, null)
+  topology.heirs.set(slot, 'other')
+  const { plain, cluster } = await start(topology)
+  const asked = moved('moving').replace('MOVED', 'ASK')
+  assert.match(asked, /^-ASK \d+ host-other:6380\r\n$/)
+  await cluster.ask('SET moving 1\nMGET moving moving', asked.repeat(2))
+  await plain.ask('SET moving 1', '+OK\r\n')
+})
+
+test('ASKING has one command executed here, whoever serves its slot', async () => {
+  const { cluster, plain } = await start(divided(['far']))
+  await cluster.ask('ASKING\nSET far 1\nGET far', `+OK\r\n+OK\r\n${moved('far')}`)
+  await cluster.ask('ASKING\nPING\nGET far', `+OK\r\n+PONG\r\n${moved('far')}`)
+  await cluster.ask('ASKING\nRESET\nGET far', `+OK\r\n+RESET\r\n${moved('far')}`)
+  await cluster.ask('ASKING\nGET near\nGET far', `+OK\r\n$-1\r\n${moved('far')}`)
+  await plain.ask('ASKING\nGET far', '+OK\r\n$1\r\n1\r\n')
+})
+
 test('a holder without such a port is not sent to: its keys are asked for here', async () => {
   const topology = divided(['far'])
   topology.members = [

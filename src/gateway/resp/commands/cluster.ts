@@ -68,10 +68,13 @@ export const CLUSTER_COMMANDS: readonly CommandRow[] = [
     'ASKING',
     1,
     FAST,
-    'Answers OK: a slot that moves is served on one side or the other, so no client is ever told to ask.',
+    'Has the next command executed here, by way of whoever serves the slot: for a client that was told to ASK.',
     '',
     '3.0.0',
-    ok,
+    (call) => {
+      call.session.asking = true
+      ok(call)
+    },
   ),
   row(
     'READONLY',

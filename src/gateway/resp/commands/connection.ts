@@ -158,6 +158,7 @@ function reset({ session, reply }: Call): void {
   session.noEvict = false
   session.noTouch = false
   session.maxStaleMs = 0
+  session.asking = false
   session.ack = ACK_LOCAL
   session.replyMode = 'on'
   session.authenticated = session.hub.password === null
