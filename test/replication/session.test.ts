@@ -297,7 +297,9 @@ test('what the follower said of an earlier epoch does not count', () => {
   session.outgoing.setState(5, FOLLOWING)
   session.outgoing.markControl(5)
   session.outgoing.opened(new FakeLink(session.clock, peer('follower')))
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 1000, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
+  session.outgoing.received(
+    encodeAck({ epoch: 1, sequence: 1000, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }),
+  )
   assert.is(session.outgoing.state(5), FOLLOWING)
   assert.not(session.outgoing.controlConfirmed(5))
 })
@@ -457,7 +459,9 @@ test('the first acknowledgement of a link brings a status, whatever was said on 
 test('a follower that has not acknowledged for a second is not in sync', () => {
   const session = connected()
   session.outgoing.setState(5, COMPLETE)
-  session.outgoing.received(encodeAck({ epoch: 1, sequence: 0, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }))
+  session.outgoing.received(
+    encodeAck({ epoch: 1, sequence: 0, sentMs: 0, status: { complete: SlotSet.of([5]), elsewhere: new SlotSet() } }),
+  )
   const now = session.clock.now()
   assert.ok(session.outgoing.inSync(5, now + 999))
   assert.not(session.outgoing.inSync(5, now + 1000))
