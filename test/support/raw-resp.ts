@@ -64,22 +64,30 @@ export class RawClient {
   #wanted = 0
   #settle: { resolve: (replies: Buffer[]) => void; reject: (error: Error) => void } | null = null
   #failure: Error | null = null
+  readonly #answerMs: number
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, answerMs: number) {
     this.#socket = socket
+    this.#answerMs = answerMs
     socket.on('data', (bytes: Buffer) => this.#take(bytes))
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the connection was closed')))
   }
 
-  static connect(target: NetConnectOpts): Promise<RawClient> {
+  /** Rejects when nobody listens, or nobody says so within `answerMs`, which is also how long any answer may take. */
+  static connect(target: NetConnectOpts, answerMs: number = ANSWER_MS): Promise<RawClient> {
     return new Promise((resolve, reject) => {
       const socket = connect(target)
+      const late = setTimeout(() => socket.destroy(new Error('nobody answered the connection in time')), answerMs)
       socket.setNoDelay(true)
-      socket.once('error', reject)
+      socket.once('error', (error) => {
+        clearTimeout(late)
+        reject(error)
+      })
       socket.once('connect', () => {
-        socket.off('error', reject)
-        resolve(new RawClient(socket))
+        clearTimeout(late)
+        socket.removeAllListeners('error')
+        resolve(new RawClient(socket, answerMs))
       })
     })
   }
@@ -91,7 +99,7 @@ export class RawClient {
       this.#wanted = count
       this.#settle = { resolve, reject }
     })
-    const late = setTimeout(() => this.#fail(new Error(`${this.#replies.length} of ${count} replies came in time`)), ANSWER_MS)
+    const late = setTimeout(() => this.#fail(new Error(`${this.#replies.length} of ${count} replies came in time`)), this.#answerMs)
     for (const chunk of chunks) {
       this.#socket.write(chunk)
       await new Promise((resolve) => setImmediate(resolve))
