@@ -108,8 +108,12 @@ export class HandOver {
   /** Above the terms that the slots have now, even where one came from a clock that runs far ahead: else nobody would follow the new one. */
   #stampAbove(slots: SlotSet): Stamp {
     let highest: Stamp = ZERO_STAMP
+    let last: Term | null = null
     for (const slot of slots) {
       const term = this.#context.table.term(slot)
+      // Slots that were taken together share one term.
+      if (term === last) continue
+      last = term
       if (term !== null && compareStamps(term, highest) > 0) highest = term
     }
     return this.#context.hybrid.nextAbove(highest)
