@@ -12,8 +12,6 @@ export interface Section {
   readonly notes: readonly string[]
 }
 
-const BEGIN = '<!-- bench: begin -->'
-const END = '<!-- bench: end -->'
 const NOTHING = '-'
 
 export function sectionText({ title, text, head, rows, notes }: Section): string {
@@ -22,15 +20,22 @@ export function sectionText({ title, text, head, rows, notes }: Section): string
   return [`### ${title}`, text, table, ...notes].join('\n\n')
 }
 
-/** The page with `content` in place of what stood between the markers. Throws unless each stands there once, in order. */
-export function withReport(page: string, content: string): string {
-  const begin = page.split(BEGIN)
-  const end = page.split(END)
+/** The page with `content` in place of what stood between the markers of a part of it. Throws unless each stands there once, in order. */
+export function withReport(page: string, part: string, content: string): string {
+  const [beginMark, endMark] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`]
+  const begin = page.split(beginMark)
+  const end = page.split(endMark)
   const [before] = begin
   const [, after] = end
-  if (begin.length !== 2 || end.length !== 2 || before === undefined || after === undefined || page.indexOf(BEGIN) > page.indexOf(END))
-    throw new Error(`the page needs ${BEGIN} and ${END}, each once`)
-  return `${before}${BEGIN}\n\n${content.trim()}\n\n${END}${after}`
+  if (
+    begin.length !== 2 ||
+    end.length !== 2 ||
+    before === undefined ||
+    after === undefined ||
+    page.indexOf(beginMark) > page.indexOf(endMark)
+  )
+    throw new Error(`the page needs ${beginMark} and ${endMark}, each once`)
+  return `${before}${beginMark}\n\n${content.trim()}\n\n${endMark}${after}`
 }
 
 /** `84.2 k`, `743 k`. */

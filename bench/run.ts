@@ -2,11 +2,15 @@
  * `npm run bench`: every figure of docs/benchmarks.md in one run. Servers are pinned to one core and their load to the other; each server is started
  * here, on a free port, and ended before the run ends.
  *
- * `--rounds N` (5), `--only resp|http|memory|store`, and `--quick`: one round of a second each, to see that everything works. Tables go to the
- * standard output, talk to the other. Only a whole run writes the page: figures of different runs do not belong into one table.
+ * `--rounds N` (5), `--only` some of resp, http, memory, store, cluster and patience, with commas between them, and `--quick`: one round of a second each, to
+ * see that everything works. Tables go to the standard output, talk to the other. The page has two parts, one node and the cluster; each is written by a run
+ * that has measured all of it: figures of different runs do not belong into one table.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
+import { whyNoNetwork } from '../test/support/namespaces.ts'
+import { measureCluster, measurePatience } from './cluster/index.ts'
 import { HTTP_VALUE, measureHttp } from './http.ts'
 import { MEMCACHED, REDIS } from './loader.ts'
 import { describeMachine, describePrograms, isThere, missingSentence, moveToLoadCore, type Program, unfitness } from './machine.ts'
@@ -45,6 +49,20 @@ const FIGURES: Readonly<Record<string, (plan: Plan) => Promise<Section | null>>>
   },
 
   store: measureStore,
+
+  async cluster(plan) {
+    return hasNetwork() ? measureCluster(plan.quick) : null
+  },
+
+  async patience(plan) {
+    return hasNetwork() ? measurePatience(plan.quick) : null
+  },
+}
+
+/** What belongs together on the page. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  bench: ['resp', 'http', 'memory', 'store'],
+  'bench cluster': ['cluster', 'patience'],
 }
 
 const { values: options } = parseArgs({
@@ -55,40 +73,51 @@ const { values: options } = parseArgs({
   },
 })
 const plan: Plan = { quick: options.quick, rounds: wholeRounds(options.rounds ?? String(options.quick ? 1 : DEFAULT_ROUNDS)) }
-const chosen = options.only === undefined ? Object.keys(FIGURES) : [options.only]
-if (chosen.some((name) => FIGURES[name] === undefined)) refuse(`--only is one of ${Object.keys(FIGURES).join(', ')}`)
+const chosen = options.only === undefined ? Object.keys(FIGURES) : options.only.split(',')
+if (chosen.some((name) => FIGURES[name] === undefined)) refuse(`--only names some of ${Object.keys(FIGURES).join(', ')}`)
 const reason = unfitness()
 if (reason !== null) refuse(reason)
+const startLoad = loadavg()[0]?.toFixed(1)
 moveToLoadCore()
 await run()
 
 async function run(): Promise<void> {
-  const sections: string[] = []
+  const sections = new Map<string, string>()
   for (const name of chosen) {
     try {
       const section = await FIGURES[name]?.(plan)
       if (!section) continue
       const text = sectionText(section)
-      sections.push(text)
+      sections.set(name, text)
       console.log(`${text}\n`)
     } catch (error) {
       process.exitCode = 1
       console.error(`${name}: ${(error as Error).message}`)
     }
   }
-  if (options.only !== undefined || options.quick) console.error('docs/benchmarks.md stays as it is: only a whole run writes it')
-  else if (sections.length < chosen.length) console.error('docs/benchmarks.md stays as it is: some figures are missing')
-  else {
-    writeFileSync(PAGE, withReport(readFileSync(PAGE, 'utf8'), [circumstances(), ...sections].join('\n\n')))
-    console.error('docs/benchmarks.md is written')
+  for (const [part, names] of Object.entries(PARTS)) {
+    if (!names.some((name) => chosen.includes(name))) continue
+    const texts = names.flatMap((name) => sections.get(name) ?? [])
+    if (options.quick || texts.length < names.length)
+      console.error(`docs/benchmarks.md, ${part}: stays as it is, not all of it was measured in full`)
+    else {
+      writeFileSync(PAGE, withReport(readFileSync(PAGE, 'utf8'), part, [circumstances(part), ...texts].join('\n\n')))
+      console.error(`docs/benchmarks.md, ${part}: is written`)
+    }
   }
 }
 
 /** What has to be known beside the figures. */
-function circumstances(): string {
-  const rounds = options.rounds === undefined ? '' : ` -- --rounds ${plan.rounds}`
+function circumstances(part: string): string {
+  const flags = [
+    ...(options.rounds === undefined ? [] : [`--rounds ${plan.rounds}`]),
+    ...(options.only === undefined ? [] : [`--only ${options.only}`]),
+  ]
+  const command = ['npm run bench', ...(flags.length === 0 ? [] : ['--', ...flags])].join(' ')
+  const when = `\`${command}\`, ${new Date().toISOString().slice(0, 10)}: ${describeMachine()}`
+  if (part === 'bench cluster') return `${when}. The load average when it began was ${startLoad}.`
   return (
-    `\`npm run bench${rounds}\`, ${new Date().toISOString().slice(0, 10)}: ${describeMachine()}; ${describePrograms()}. ` +
+    `${when}; ${describePrograms()}. ` +
     `Servers on one core, their load on the other, over loopback; alternating, medians of ${plan.rounds} rounds.`
   )
 }
@@ -97,6 +126,12 @@ function has(load: Program): boolean {
   if (isThere(load)) return true
   console.error(`left out: ${missingSentence(load)}`)
   return false
+}
+
+function hasNetwork(): boolean {
+  const reason = whyNoNetwork()
+  if (reason !== null) console.error(`left out: ${reason}`)
+  return reason === null
 }
 
 /** Those that are there, and a note on each that is not. */

@@ -7,12 +7,17 @@ const test = suite('bench/report')
 const PAGE = 'before\n\n<!-- bench: begin -->\nold\n<!-- bench: end -->\n\nafter\n'
 
 test('what stands between the markers is replaced, and nothing else', () => {
-  assert.is(withReport(PAGE, 'new'), 'before\n\n<!-- bench: begin -->\n\nnew\n\n<!-- bench: end -->\n\nafter\n')
+  assert.is(withReport(PAGE, 'bench', 'new'), 'before\n\n<!-- bench: begin -->\n\nnew\n\n<!-- bench: end -->\n\nafter\n')
+})
+
+test('a page has several parts, and each is written by itself', () => {
+  const page = `${PAGE}<!-- bench cluster: begin -->\n<!-- bench cluster: end -->\n`
+  assert.is(withReport(page, 'bench cluster', 'new'), `${PAGE}<!-- bench cluster: begin -->\n\nnew\n\n<!-- bench cluster: end -->\n`)
 })
 
 test('writing the same report twice changes nothing the second time', () => {
-  const once = withReport(PAGE, 'new $& $1')
-  assert.is(withReport(once, 'new $& $1'), once)
+  const once = withReport(PAGE, 'bench', 'new $& $1')
+  assert.is(withReport(once, 'bench', 'new $& $1'), once)
 })
 
 test('a page without both markers in order is refused', () => {
@@ -23,7 +28,7 @@ test('a page without both markers in order is refused', () => {
     `${PAGE}<!-- bench: end -->`,
     '<!-- bench: end --> <!-- bench: begin -->',
   ])
-    assert.throws(() => withReport(page, 'new'), /each once/)
+    assert.throws(() => withReport(page, 'bench', 'new'), /each once/)
 })
 
 test('a section is a heading, a sentence, a table and its notes', () => {
