@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net'
 import { Executor, type ExecutorContext } from './executor.ts'
+import type { LentReader } from './lent-read.ts'
 import { COMMAND, CROSS_PROTOCOL, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
 import type { Output } from './pipeline.ts'
 import type { Receiver } from './pubsub.ts'
@@ -29,6 +30,7 @@ export interface Traffic {
 
 export interface ConnectionContext extends ExecutorContext {
   readonly hub: Hub
+  readonly reader: LentReader
   readonly writers: WriterPool
   readonly traffic: Traffic
   readonly parserLimits: ParserLimits
@@ -71,7 +73,8 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
   #endedMs = -1
   #closed = false
 
-  constructor(id: number, socket: Socket, context: ConnectionContext) {
+  constructor(id: number, accepted: Socket, context: ConnectionContext) {
+    const socket = context.reader.adopt(accepted, (lent, length) => this.#received(lent, length))
     this.#socket = socket
     this.#context = context
     this.source = new Parser(context.parserLimits)
@@ -85,7 +88,6 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     })
     this.#executor = new Executor(this.session, this, context)
     socket.setNoDelay(true)
-    socket.on('data', (piece: Buffer) => this.#received(piece))
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended())
     // 'close' follows, and there is nobody to tell.
@@ -221,11 +223,12 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     return waiting > 0 || left === 0
   }
 
-  #received(piece: Buffer): void {
-    this.#context.traffic.bytesIn += piece.length
+  #received(lent: Buffer, length: number): void {
+    this.#context.traffic.bytesIn += length
     if (this.#endedMs >= 0 || this.#closed || this.#lastWords !== null) return
-    this.source.push(piece)
+    this.source.push(lent, length)
     this.#work(true)
+    this.source.own()
   }
 
   #ended(): void {

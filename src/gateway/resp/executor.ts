@@ -120,6 +120,8 @@ export class Executor {
       return true
     }
     this.#plain = false
+    // Whatever it does, it may keep its arguments.
+    this.#output.source.own()
     return this.idle && this.#guarded(command, args)
   }
 

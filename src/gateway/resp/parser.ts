@@ -1,9 +1,9 @@
 /**
  * Parser: RESP2 arrays of bulk strings, and inline commands, out of whatever pieces the network delivers.
  *
- * A command that is whole within a piece is parsed where it lies and costs no memory. One that is not is carried over: its bytes move to a buffer
- * that doubles as the rest comes in, and parsing goes on where it stopped, so a command of n bytes costs O(n) however it is cut. Every length is
- * checked against its limit before anything is kept for it. After an error the input has no meaning any more: the connection is to be closed.
+ * A command that is whole within a piece is parsed where it lies and costs no memory; the piece is lent, and what is needed for longer is copied when
+ * somebody says so. A command that is not whole is carried over: its bytes move to a buffer that doubles as the rest comes in, and parsing goes on where
+ * it stopped, so a command of n bytes costs O(n) however it is cut. Every length is checked against its limit before anything is kept for it. After an error the input has no meaning any more: the connection is to be closed.
  *
  * Inline commands are for people at a terminal: words apart by blanks, quoted as in Redis (`sdssplitargs`): "\x41\n" and 'it\'s'.
  */
@@ -64,6 +64,10 @@ export class Parser {
   #end = 0
   /** Whether `#input` is the carry, with room behind `#end`, or a piece as it came. */
   #carrying = false
+  /** Whether `#input` is somebody else's, who will write to it. */
+  #lent = false
+  /** Where the command begins that was found last, or is under way: nothing before it is needed. */
+  #last = 0
   /** Arguments of the array under way that are still to come; -1 between commands. */
   #missing = -1
   /** Length of the bulk string whose bytes come next; -1 when its header does. */
@@ -80,23 +84,42 @@ export class Parser {
     return this.#end - this.#begin
   }
 
-  /** More input. The piece is the parser's from here on: nobody may write to it. */
-  push(piece: Buffer): void {
+  /** More input: `piece[0, length)`. It is only lent: before anybody writes to it, or wants to keep the arguments that lie in it, `own` is to be called. */
+  push(piece: Buffer, length: number = piece.length): void {
     if (this.#begin === this.#end) {
       this.#input = piece
       this.#begin = 0
       this.#at = 0
-      this.#end = piece.length
+      this.#end = length
       this.#searched = 0
       this.#carrying = false
+      this.#lent = true
+      this.#last = 0
       return
     }
-    this.#carry(piece)
+    this.#carry(piece, length)
+  }
+
+  /** Copies what is still needed of what was lent, the command found last included. */
+  own(): void {
+    if (!this.#lent) return
+    this.#lent = false
+    const from = this.#last
+    const own = Buffer.allocUnsafeSlow(this.#end - from)
+    this.#input.copy(own, 0, from, this.#end)
+    if (this.args.buffer === this.#input) this.args.rebase(own, from)
+    this.#input = own
+    this.#begin -= from
+    this.#at -= from
+    this.#end -= from
+    this.#searched -= from
+    this.#last = 0
   }
 
   /** Looks for the next whole command. `args` is valid until it is parsed into again, whatever is pushed. */
   next(): number {
     if (this.#missing < 0) {
+      this.#last = this.#begin
       const found = this.#begins()
       if (found !== COMMAND || this.#missing < 0) return found
     }
@@ -125,6 +148,8 @@ export class Parser {
     this.#missing = -1
     this.#bulk = -1
     this.#carrying = false
+    this.#lent = false
+    this.#last = 0
   }
 
   /** The first line of a command. Answers `COMMAND` with `#missing` set for an array, with -1 for an inline command, which is whole. */
@@ -225,10 +250,10 @@ export class Parser {
   }
 
   /** Puts `piece` behind what is left. The bytes of earlier commands stay where they are: their arguments may still be read. */
-  #carry(piece: Buffer): void {
+  #carry(piece: Buffer, length: number): void {
     const held = this.#end - this.#begin
-    if (!this.#carrying || this.#end + piece.length > this.#input.length) {
-      const needed = held + piece.length
+    if (!this.#carrying || this.#end + length > this.#input.length) {
+      const needed = held + length
       let capacity = INITIAL_CARRY_BYTES
       while (capacity < needed) capacity *= 2
       // At least doubled, so that a command is moved a bounded number of times; never more than it may be long.
@@ -238,11 +263,13 @@ export class Parser {
       this.#at -= this.#begin
       this.#searched -= this.#begin
       this.#begin = 0
+      this.#last = 0
       this.#input = grown
       this.#end = held
       this.#carrying = true
+      this.#lent = false
     }
-    this.#end += piece.copy(this.#input, this.#end)
+    this.#end += piece.copy(this.#input, this.#end, 0, length)
   }
 }
 

@@ -27,8 +27,8 @@ const MAX_IN_FLIGHT = 128
 export interface Output {
   /** Where replies go in their order. What is written is sent at the end of this turn at the latest. */
   reply(): ReplyWriter
-  /** Where the arguments come from; whoever keeps them puts others in their place. */
-  readonly source: { args: Arguments }
+  /** Where the arguments come from; whoever keeps them has them owned and puts others in their place. */
+  readonly source: { args: Arguments; own(): void }
   /** What had to wait may be tried again. */
   proceed(): void
   /** More is waiting to be sent than this client may have: it is to be cut off. */
@@ -148,6 +148,7 @@ export class Pipeline {
     this.#inFlight++
     this.#chain(ticket)
     // The arguments are needed for the reply: the parser goes on with others.
+    this.#output.source.own()
     this.#output.source.args = new Arguments()
     return true
   }

@@ -15,6 +15,7 @@ import { COMMANDS } from './command-list.ts'
 import { CommandTable } from './command-table.ts'
 import { Connection, type ConnectionContext, type Traffic } from './connection.ts'
 import { type GatewayFacts, infoSections } from './gateway-info.ts'
+import { LentReader } from './lent-read.ts'
 import { Meter, type ObserveCommand } from './meter.ts'
 import { PubSub } from './pubsub.ts'
 import { ReplyWriter } from './reply-writer.ts'
@@ -62,7 +63,13 @@ const GOOD_BYE_STEPS = 10
 /** Nothing is written there for longer than a call. */
 const NOWHERE_BYTES = 64 * 1024
 const BACKLOG = 511
-const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
+const SOCKET_OPTIONS = {
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+}
 const CLUSTER_ENABLED = 'cluster-enabled'
 
 export class RespGateway {
@@ -75,6 +82,7 @@ export class RespGateway {
   /** Sockets of clients that were too many and have not hung up yet. */
   readonly #leaving = new Set<Socket>()
   readonly #pubsub = new PubSub()
+  readonly #reader = new LentReader()
   readonly #meter: Meter
   readonly #router: Router
   readonly #context: ConnectionContext
@@ -199,6 +207,7 @@ export class RespGateway {
       maxTransactionBytes: maxRequestBytes,
       router: cluster ? this.#router : null,
       hub: this.#buildHub(cluster),
+      reader: this.#reader,
       writers: new WriterPool(),
       traffic: this.#traffic,
       parserLimits: {

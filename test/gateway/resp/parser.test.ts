@@ -10,9 +10,11 @@ const LIMITS = { maxBulkBytes: 1000, maxRequestBytes: 5000 }
 function parse(pieces: readonly Buffer[], limits = LIMITS): string[][] {
   const parser = new Parser(limits)
   const commands: string[][] = []
+  // One piece is lent after the other in the same memory, as from a socket.
+  const lent = Buffer.alloc(Math.max(...pieces.map(({ length }) => length)))
   for (const piece of pieces) {
-    // The parser may keep the piece: every one has its own memory, as those of a socket.
-    parser.push(Buffer.from(piece))
+    piece.copy(lent)
+    parser.push(lent, piece.length)
     for (;;) {
       const found = parser.next()
       if (found === NEEDS_MORE) break
@@ -20,6 +22,7 @@ function parse(pieces: readonly Buffer[], limits = LIMITS): string[][] {
       const { args } = parser
       commands.push(Array.from({ length: args.count }, (_, i) => args.text(i, 'latin1')))
     }
+    parser.own()
   }
   return commands
 }
@@ -77,6 +80,25 @@ test('arguments stay readable while more is pushed and carried', () => {
   const { args } = parser
   parser.push(Buffer.from(input.subarray(30)))
   assert.is(args.text(1), 'first')
+})
+
+test('what was lent may be overwritten once it is owned: arguments, the commands that follow, and half of one', () => {
+  const input = Buffer.from(bulks('GET', 'first') + bulks('GET', 'second') + bulks('GET', 'third') + bulks('GET', 'fourth').slice(0, 9))
+  for (let owned = 1; owned <= 4; owned++) {
+    const parser = new Parser(LIMITS)
+    const lent = Buffer.from(input)
+    parser.push(lent)
+    for (let found = 0; found < owned; found++) parser.next()
+    parser.own()
+    lent.fill('!')
+    if (owned < 4) assert.is(parser.args.text(1), ['first', 'second', 'third'][owned - 1])
+    const rest = []
+    while (parser.next() === COMMAND) rest.push(parser.args.text(1))
+    assert.equal(rest, ['second', 'third'].slice(owned - 1))
+    parser.push(Buffer.from(bulks('GET', 'fourth').slice(9)))
+    assert.is(parser.next(), COMMAND)
+    assert.is(parser.args.text(1), 'fourth')
+  }
 })
 
 test('a large value in many pieces is moved a bounded number of times', () => {
