@@ -20,13 +20,15 @@ const C1 = 0x239b961b
 const C2 = 0xab0e9789 | 0
 const C3 = 0x38b34ae5
 
-/** The words of the longest key: 2^16 bytes, and what may follow them. */
-const MAX_WORDS = 2 ** 14 + 2
+/** The words of the longest key: 2^16 bytes; and its length. */
+const MAX_WORDS = 2 ** 14 + 1
+const VERSION_WORDS = 4
 
 /**
- * The hash of one entry, in `high` and `low` (unsigned 32 bits each) until the next call. Made once and used again: allocates nothing.
+ * The hash of one entry, in `high` and `low` (32 bits each, signed) until the next call. Made once and used again: allocates nothing.
  *
- * Two versions of one key share the first part of the work, so it is kept between `takeKey` and the `takeVersion` that follow.
+ * Two versions of one key share the first part of the work, so it is kept between `takeKey` and the `takeVersion` that follow. A writer's name goes in as
+ * a hash of its own, which is kept too: versions that follow each other mostly have the same.
  */
 export class EntryHash {
   high = 0
@@ -36,20 +38,22 @@ export class EntryHash {
   /** After the key. */
   #keyHigh = 0
   #keyLow = 0
+  #writer: string | null = null
+  #writerHigh = 0
+  #writerLow = 0
 
-  /** Hashes the key in `bytes[start, end)` with its version. O(key + writer). */
+  /** Hashes the key in `bytes[start, end)` with its version. O(key), and O(writer) when that is another than before. */
   take(bytes: Bytes, start: number, end: number, version: Version, tombstone: boolean): this {
-    this.takeKey(bytes, start, end, version.writer.length)
+    this.takeKey(bytes, start, end)
     return this.takeVersion(version, tombstone)
   }
 
-  /** The first part, the same for all versions of a key whose writers' names are so long. */
-  takeKey(bytes: Bytes, start: number, end: number, writerLength: number): void {
+  /** The first part, the same for all versions of a key. */
+  takeKey(bytes: Bytes, start: number, end: number): void {
     const words = this.#words
-    // Lengths go first, so that no byte can pass from one field into the next unseen.
+    // The length goes first, so that the zeros that fill the last word up do not pass for bytes.
     words[0] = end - start
-    words[1] = writerLength
-    let count = 2
+    let count = 1
     let at = start
     for (; at + 4 <= end; at += 4) {
       words[count++] =
@@ -67,18 +71,29 @@ export class EntryHash {
 
   /** The second part: of the key that was taken last, with this version. */
   takeVersion({ ms, counter, writer }: Version, tombstone: boolean): this {
+    if (writer !== this.#writer) this.#takeWriter(writer)
     const words = this.#words
     words[0] = ms
-    words[1] = Math.floor(ms / 2 ** 32)
-    words[2] = (counter << 1) | (tombstone ? 1 : 0)
-    for (let i = 0; i < writer.length; i++) words[3 + i] = writer.charCodeAt(i)
-    this.#mix(this.#keyHigh, this.#keyLow, 3 + writer.length)
+    words[1] = (Math.floor(ms / 2 ** 32) << 16) | counter
+    words[2] = this.#writerHigh
+    words[3] = this.#writerLow + (tombstone ? 1 : 0)
+    this.#mix(this.#keyHigh, this.#keyLow, VERSION_WORDS)
     const sum = (this.high + this.low) | 0
     const high = avalanche(sum)
     const low = avalanche((this.low + sum) | 0)
-    this.high = (high + low) >>> 0
-    this.low = (low + this.high) >>> 0
+    this.high = (high + low) | 0
+    this.low = (low + this.high) | 0
     return this
+  }
+
+  #takeWriter(writer: string): void {
+    const words = this.#words
+    words[0] = writer.length
+    for (let i = 0; i < writer.length; i++) words[1 + i] = writer.charCodeAt(i)
+    this.#mix(SEED_HIGH | 0, SEED_LOW | 0, 1 + writer.length)
+    this.#writer = writer
+    this.#writerHigh = this.high
+    this.#writerLow = this.low
   }
 
   #mix(fromHigh: number, fromLow: number, count: number): void {
@@ -99,44 +114,42 @@ export class EntryHash {
 
 /** The digests of all slots: 128 KiB, whatever they hold. An empty slot has (0, 0). */
 export class SlotDigests {
-  readonly #high = new Uint32Array(SLOT_COUNT)
-  readonly #low = new Uint32Array(SLOT_COUNT)
+  /** By slot: high and low, side by side. */
+  readonly #sums = new Uint32Array(2 * SLOT_COUNT)
   readonly #hash = new EntryHash()
 
   of(slot: number): SlotDigest {
-    return { high: this.#high[slot] as number, low: this.#low[slot] as number }
+    return { high: this.#sums[2 * slot] as number, low: this.#sums[2 * slot + 1] as number }
   }
 
   add(slot: number, key: Bytes, start: number, end: number, version: Version, tombstone: boolean): void {
     const { high, low } = this.#hash.take(key, start, end, version, tombstone)
-    this.#high[slot] = (this.#high[slot] as number) + high
-    this.#low[slot] = (this.#low[slot] as number) + low
+    this.#move(slot, high, low)
   }
 
   /** Exactly what was added must be taken away. */
   subtract(slot: number, key: Bytes, start: number, end: number, version: Version, tombstone: boolean): void {
     const { high, low } = this.#hash.take(key, start, end, version, tombstone)
-    this.#high[slot] = (this.#high[slot] as number) - high
-    this.#low[slot] = (this.#low[slot] as number) - low
+    this.#move(slot, -high, -low)
   }
 
   /** `subtract` of one live version of a key and `add` of another by the same writer, for little more than one of them. */
   replace(slot: number, key: Bytes, start: number, end: number, from: Version, to: Version): void {
     const hash = this.#hash
-    hash.takeKey(key, start, end, from.writer.length)
-    const old = hash.takeVersion(from, false)
-    let high = (this.#high[slot] as number) - old.high
-    let low = (this.#low[slot] as number) - old.low
+    hash.takeKey(key, start, end)
+    const { high, low } = hash.takeVersion(from, false)
     const next = hash.takeVersion(to, false)
-    high += next.high
-    low += next.low
-    this.#high[slot] = high
-    this.#low[slot] = low
+    this.#move(slot, next.high - high, next.low - low)
   }
 
   clear(): void {
-    this.#high.fill(0)
-    this.#low.fill(0)
+    this.#sums.fill(0)
+  }
+
+  #move(slot: number, high: number, low: number): void {
+    const sums = this.#sums
+    sums[2 * slot] = (sums[2 * slot] as number) + high
+    sums[2 * slot + 1] = (sums[2 * slot + 1] as number) + low
   }
 }
 
