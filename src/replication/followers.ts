@@ -100,6 +100,8 @@ export class Followers {
 
   /** Streams a change of a slot that this member is primary of. */
   append(entry: Entry, slot: number): void {
+    // Alone: not even a look at the slot.
+    if (this.#outgoing.size === 0) return
     const followers = this.#bySlot[slot] as readonly Outgoing[]
     for (let i = 0; i < followers.length; i++) (followers[i] as Outgoing).writeEntry(entry)
   }
