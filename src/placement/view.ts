@@ -40,6 +40,7 @@ export class View {
   readonly isMinority: boolean
   readonly #present = new Map<string, Presence>()
   readonly #knownGone: ReadonlySet<string>
+  readonly #sight: Sight
 
   constructor(input: ViewInput) {
     this.ring = Ring.of(input.ringNames, input.zoneOf)
@@ -48,6 +49,8 @@ export class View {
     this.#knownGone = new Set(input.knownGone)
     const { counted, present } = this.#count([...this.ring.names, ...(input.missing ?? [])])
     this.isMinority = present * 2 < counted
+    // A minority that waited until the others' places were given up is one still: else its later terms would depose the majority.
+    this.#sight = present * 2 > counted ? 'most' : present * 2 === counted ? 'half' : 'few'
   }
 
   present(): IterableIterator<Presence> {
@@ -120,9 +123,7 @@ export class View {
   }
 
   sight(): Sight {
-    const { counted, present } = this.#count(this.ring.names)
-    if (present * 2 > counted) return 'most'
-    return present * 2 === counted ? 'half' : 'few'
+    return this.#sight
   }
 
   #count(names: Iterable<string>): { readonly counted: number; readonly present: number } {

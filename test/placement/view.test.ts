@@ -15,10 +15,11 @@ interface Situation {
   readonly leaving?: readonly string[]
   readonly gone?: readonly string[]
   readonly strangers?: readonly string[]
+  readonly missing?: readonly string[]
   readonly replicas?: number
 }
 
-function view({ ring = NAMES, away = [], leaving = [], gone = [], strangers = [], replicas = 1 }: Situation): View {
+function view({ ring = NAMES, away = [], leaving = [], gone = [], strangers = [], missing = [], replicas = 1 }: Situation): View {
   const input: ViewInput = {
     ringNames: ring,
     present: [...ring, ...strangers]
@@ -26,6 +27,7 @@ function view({ ring = NAMES, away = [], leaving = [], gone = [], strangers = []
       .map((name) => ({ name, generation: 7, leaving: leaving.includes(name) })),
     knownGone: gone,
     replicas,
+    missing,
   }
   return new View(input)
 }
@@ -200,6 +202,9 @@ const SIGHTS: readonly (readonly [string, Situation, Sight])[] = [
   ['two of four', { ring: ['a', 'b', 'c', 'd'], away: ['a', 'b'] }, 'half'],
   ['one of four', { ring: ['a', 'b', 'c', 'd'], away: ['a', 'b', 'c'] }, 'few'],
   ['the only one', { ring: ['a'] }, 'most'],
+  ['the only one on the ring, of three whose places were given up', { ring: ['a'], missing: ['b', 'c'] }, 'few'],
+  ['two of three, the third missing', { ring: ['a', 'b'], missing: ['c'] }, 'most'],
+  ['one of two, the other missing and known gone', { ring: ['a'], missing: ['b'], gone: ['b'] }, 'most'],
   ['a leaving member is seen as well as any other', { ring: ['a', 'b'], leaving: ['b'] }, 'most'],
   ['members off the ring do not count', { ring: ['a', 'b', 'c', 'd'], away: ['a', 'b', 'c'], strangers: ['x', 'y', 'z'] }, 'few'],
   ['names known gone that are not on the ring do not count', { away: ['a', 'b', 'c'], gone: ['x', 'y'] }, 'few'],
@@ -212,11 +217,11 @@ for (const [what, situation, sight] of SIGHTS) {
   test(`the smaller side of a partition: ${what}: ${sight === 'few'}`, () => assert.is(view(situation).isMinority, sight === 'few'))
 }
 
-test('who was taken off the ring for staying away counts when sides are counted, and in nothing else', () => {
+test('who was taken off the ring for staying away counts when sides are counted', () => {
   const input = { ringNames: ['a', 'b'], present: [{ name: 'a', generation: 1, leaving: false }], knownGone: [], replicas: 1 }
   const [near, far] = [new View(input), new View({ ...input, missing: ['c'] })]
   assert.equal([near.isMinority, near.sight()], [false, 'half'])
-  assert.equal([far.isMinority, far.sight()], [true, 'half'])
+  assert.equal([far.isMinority, far.sight()], [true, 'few'])
   assert.not(new View({ ...input, missing: ['c'], knownGone: ['c'] }).isMinority)
 })
 
