@@ -2,7 +2,7 @@
  * The roster of one node: what the cache is told of the cluster, put together from membership, which knows who is there, and replication, which knows
  * the copies. It keeps the addresses that operators have registered, too: they are asked for members like those that discovery knows.
  */
-import type { ClusterMember, Copy, FollowerFigures, Joining, Roster } from './cache/index.ts'
+import type { ClusterMember, Copy, FollowerFigures, Joining, LossFigures, Roster } from './cache/index.ts'
 import { type FacePorts, NO_PORTS } from './lib/face-ports.ts'
 import type { Member, Membership } from './membership/index.ts'
 import type { Replication } from './replication/index.ts'
@@ -74,6 +74,10 @@ export class NodeRoster implements Roster {
 
   followers(): readonly FollowerFigures[] {
     return this.#parts.replication().survey.followers()
+  }
+
+  lost(): LossFigures {
+    return this.#parts.replication().stats().lost
   }
 
   ready(): boolean {

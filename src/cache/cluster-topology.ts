@@ -208,6 +208,7 @@ export class ClusterTopology implements Topology {
       maxBytes,
       digest: `${hex(high)}${hex(low)}`,
       followers: this.#roster.followers(),
+      lost: this.#roster.lost(),
     }
   }
 }

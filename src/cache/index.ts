@@ -14,4 +14,4 @@ export type {
 } from './cache.ts'
 export { type CacheStats, ClusterCache } from './cluster-cache.ts'
 export type { Roster } from './roster.ts'
-export type { ClusterMember, Copy, FollowerFigures, Joining } from './topology.ts'
+export type { ClusterMember, Copy, FollowerFigures, Joining, LossFigures } from './topology.ts'

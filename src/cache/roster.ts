@@ -1,7 +1,7 @@
 /**
  * What the cache asks of its neighbours to tell of the cluster, declared where it is used: who is there, which copies there are, how replication goes.
  */
-import type { ClusterMember, Copy, FollowerFigures, Joining } from './topology.ts'
+import type { ClusterMember, Copy, FollowerFigures, Joining, LossFigures } from './topology.ts'
 
 export interface Roster {
   /** Another one whenever `members` or `copies` may answer otherwise. */
@@ -23,6 +23,8 @@ export interface Roster {
   isMoving(slot: number): boolean
 
   followers(): readonly FollowerFigures[]
+
+  lost(): LossFigures
 
   ready(): boolean
 

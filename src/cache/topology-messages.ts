@@ -12,7 +12,7 @@ export const KIND_RETIRE = 41
 const MAX_LAG_MS = 0xffffffff
 
 export function encodeFigures(figures: MemberFigures): Buffer {
-  const { ready, primarySlots, completeSlots, entries, bytes, maxBytes, digest, followers } = figures
+  const { ready, primarySlots, completeSlots, entries, bytes, maxBytes, digest, followers, lost } = figures
   const writer = new ByteWriter(256)
     .u8(ready ? 1 : 0)
     .u16(primarySlots)
@@ -29,7 +29,14 @@ export function encodeFigures(figures: MemberFigures): Buffer {
       .u48(backlogBytes)
       .u16(incompleteSlots)
   }
-  return writer.toBuffer()
+  return writer
+    .u48(lost.conflict)
+    .u48(lost.stop)
+    .u48(lost.discarded)
+    .u48(lost.atLeast)
+    .u48(lost.atMost)
+    .u32(Math.min(Math.round(lost.windowMs), MAX_LAG_MS))
+    .toBuffer()
 }
 
 /** Throws `MalformedError`. */
@@ -44,6 +51,14 @@ export function decodeFigures(body: Buffer): MemberFigures {
     maxBytes: reader.u48(),
     digest: Buffer.from(reader.raw(8)).toString('hex'),
     followers: readFollowers(reader),
+    lost: {
+      conflict: reader.u48(),
+      stop: reader.u48(),
+      discarded: reader.u48(),
+      atLeast: reader.u48(),
+      atMost: reader.u48(),
+      windowMs: reader.u32(),
+    },
   }
 }
 

@@ -67,6 +67,19 @@ export interface FollowerFigures {
 }
 
 /** What a member says of itself when it is asked. */
+/** The ledger of lost writes of one member. */
+export interface LossFigures {
+  /** Accepted here and known to be lost: beaten by writes that had not seen them, taken along by a stop, given up below a tombstone mark. */
+  readonly conflict: number
+  readonly stop: number
+  readonly discarded: number
+  /** What primaries that are gone may have taken along, of slots claimed here. */
+  readonly atLeast: number
+  readonly atMost: number
+  /** The longest time from the last that was heard of one of them to the claim, in ms. */
+  readonly windowMs: number
+}
+
 export interface MemberFigures {
   readonly ready: boolean
   readonly primarySlots: number
@@ -79,6 +92,7 @@ export interface MemberFigures {
   /** Sum of the digests of the slots it is primary of, 16 hexadecimal digits: the same for the same slots with the same entries. */
   readonly digest: string
   readonly followers: readonly FollowerFigures[]
+  readonly lost: LossFigures
 }
 
 export interface MemberReport {

@@ -64,6 +64,7 @@ test('a client is sent to a live holder, and stays here while the holder is in d
   const { member, topology } = setting({
     members: () => [clusterMember('a'), clusterMember('b', { state: states.b }), clusterMember('c', { state: states.c })],
     isMoving: (slot) => moving.has(slot),
+    lost: () => memberFigures().lost,
   })
   member.routes.set(1, 'b').set(2, 'c').set(3, 'b').set(4, 'here').set(5, null).set(6, 'unheard-of')
   assert.equal(
@@ -194,7 +195,10 @@ test('a member is asked to leave by its name, or by any of its addresses', () =>
 })
 
 test('figures travel whole, cut short they are malformed, and what a later version appends is ignored', () => {
-  const figures = memberFigures({ followers: [{ name: 'b', lagMs: 12, backlogBytes: 2 ** 40, incompleteSlots: 7 }] })
+  const figures = memberFigures({
+    followers: [{ name: 'b', lagMs: 12, backlogBytes: 2 ** 40, incompleteSlots: 7 }],
+    lost: { conflict: 1, stop: 2, discarded: 3, atLeast: 4, atMost: 5, windowMs: 6 },
+  })
   const bytes = encodeFigures(figures)
   assert.equal(decodeFigures(bytes), figures)
   assert.equal(decodeFigures(Buffer.concat([bytes, Buffer.from('more')])), figures)

@@ -32,6 +32,7 @@ export function memberFigures(change: Partial<MemberFigures> = {}): MemberFigure
     maxBytes: 1_000_000,
     digest: '0123456789abcdef',
     followers: [],
+    lost: { conflict: 0, stop: 0, discarded: 0, atLeast: 0, atMost: 0, windowMs: 0 },
     ...change,
   }
 }
@@ -113,6 +114,7 @@ export function loneRoster(name: string): Roster {
     copies: () => () => [],
     isComplete: () => true,
     isMoving: () => false,
+    lost: () => memberFigures().lost,
     followers: () => [],
     ready: () => true,
     join: () => 'asked',

@@ -80,7 +80,7 @@ function memberMessage(member: MemberReport): object {
 }
 
 function figuresMessage(figures: NonNullable<MemberReport['figures']>): object {
-  const { ready, primarySlots, completeSlots, entries, bytes, maxBytes, digest, followers } = figures
+  const { ready, primarySlots, completeSlots, entries, bytes, maxBytes, digest, followers, lost } = figures
   return {
     ready,
     primary_slots: primarySlots,
@@ -95,5 +95,13 @@ function figuresMessage(figures: NonNullable<MemberReport['figures']>): object {
       backlog_bytes: backlogBytes,
       incomplete_slots: incompleteSlots,
     })),
+    lost: {
+      conflict: lost.conflict,
+      stop: lost.stop,
+      discarded: lost.discarded,
+      at_least: lost.atLeast,
+      at_most: lost.atMost,
+      window_ms: Math.round(lost.windowMs),
+    },
   }
 }

@@ -73,6 +73,7 @@ const REPORT_EXAMPLE = {
         maxBytes: 1_073_741_824,
         digest: '1f0c55a2039be417',
         followers: [{ name: 'jackdaw-1', lagMs: 0, backlogBytes: 0, incompleteSlots: 0 }],
+        lost: { conflict: 0, stop: 0, discarded: 0, atLeast: 0, atMost: 12, windowMs: 1800 },
       },
     },
   ],
@@ -98,7 +99,7 @@ export function clusterRoutes(parts: RouteParts): Route[] {
       tag: 'cluster',
       summary: 'The members as this one sees them: states, addresses, slots, replication, digests',
       description:
-        'Every live member is asked for its `figures`, a second at most; they are `null` for one that does not answer. `uncopiedSlots` have no complete copy beside their holder.',
+        'Every live member is asked for its `figures`, a second at most; they are `null` for one that does not answer. `uncopiedSlots` have no complete copy beside their holder. `lost` is the ledger of lost writes: exact by reason, and bounds for primaries that died.',
       parameters: [RANGES],
       answers: [
         { status: 200, description: 'The members.', contents: [{ type: JSON_FORM, schema: { type: 'object' }, example: REPORT_EXAMPLE }] },
