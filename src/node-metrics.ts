@@ -123,6 +123,51 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     ({ replication }) => replication.refusedTotal,
   )
   gauge(
+    'divergent_slots',
+    'Slots of this member whose copies differed when they were last compared, counted for each follower.',
+    ({ replication }) => replication.repair.divergentSlots,
+  )
+  gauge('divergent_keys', 'Keys of these that differed when the slots were listed.', ({ replication }) => replication.repair.divergentKeys)
+  counter('repairs_total', 'Slots listed for a follower whose copy differed.', ({ replication }) => replication.repair.repairsTotal)
+  counter(
+    'repaired_entries_total',
+    'Entries that followers of this member asked for, dropped or sent back after a slot was listed.',
+    ({ replication }) => replication.repair.repairedEntriesTotal,
+  )
+  gauge(
+    'repair_round_age_seconds',
+    'Since every slot was compared with every complete follower for the last time.',
+    ({ replication }) => replication.repair.sinceRoundMs / 1000,
+  )
+  metrics.counter(
+    'jackdaw_lost_writes_total',
+    'Writes accepted here that are known to be lost: beaten by a write of another primary that had not seen them, taken along by a stop without an heir, or given up below a tombstone mark.',
+    () => {
+      const { conflict, stop, discarded } = node().replication.lost
+      return Object.entries({ conflict, stop, discarded }).map(([reason, value]) => ({ labels: { reason }, value }))
+    },
+    ['reason'],
+  )
+  metrics.gauge(
+    'jackdaw_lost_writes_bound',
+    'Writes that primaries which are gone may have taken along, of slots claimed here: at least, and at most.',
+    () => {
+      const { atLeast, atMost } = node().replication.lost
+      return Object.entries({ least: atLeast, most: atMost }).map(([bound, value]) => ({ labels: { bound }, value }))
+    },
+    ['bound'],
+  )
+  gauge(
+    'lost_writes_window_seconds',
+    'The longest time from the last that was heard of a primary which is gone to the claim of its slots.',
+    ({ replication }) => replication.lost.windowMs / 1000,
+  )
+  counter(
+    'tombstone_mark_discards_total',
+    'Entries given up here because their copy was last in sync before a tombstone of their slot was collected: they may have been deleted.',
+    ({ replication }) => replication.markDiscardsTotal,
+  )
+  gauge(
     'handover_longest_pause_seconds',
     'The longest that operations on a batch of slots waited for its heir.',
     ({ replication }) => replication.longestPauseMs / 1000,

@@ -159,7 +159,7 @@ export class Node {
         maxMemoryBytes: options.maxMemoryBytes,
         evictionPolicy: options.evictionPolicy,
         tombstoneMs: TOMBSTONE_MS,
-        onDrop: (entry, slot) => this.#replication.dropped(entry, slot),
+        onDrop: (entry, slot, reason) => this.#replication.dropped(entry, slot, reason === 'evicted'),
       },
       random,
     )
@@ -207,7 +207,9 @@ export class Node {
     })
     this.#every(TICK_MS, () => this.#tick())
     this.#every(SWEEP_MS, () => {
-      this.#store.sweep(this.#hybrid.physicalMs(), SWEEP_STEPS, (slot) => this.#replication.maySweep(slot))
+      this.#store.sweep(this.#hybrid.physicalMs(), SWEEP_STEPS, (slot, reason) =>
+        this.#replication.maySweep(slot, reason === 'tombstone-collected'),
+      )
     })
     // The grace of absent names ends without an event.
     this.#every(1000, () => {
@@ -251,9 +253,11 @@ export class Node {
     const deadlineMs = this.#clock.now() + timeoutMs - GIVE_UP_MS
     const look = (): void => {
       if (this.#closed) return
-      if (this.#replication.handedOver()) done(this.#replication.stats().primarySlots === 0)
-      else if (this.#clock.now() >= deadlineMs) done(false)
-      else this.#clock.after(HAND_OVER_LOOK_MS, look)
+      const over = this.#replication.handedOver()
+      if (over || this.#clock.now() >= deadlineMs) {
+        this.#replication.stopped()
+        done(over && this.#replication.stats().primarySlots === 0)
+      } else this.#clock.after(HAND_OVER_LOOK_MS, look)
     }
     look()
   }

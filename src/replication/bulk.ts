@@ -26,6 +26,8 @@ export interface BulkJob {
   /** Only entries whose stamp is at or above this. */
   readonly since: Stamp
   readonly done: (delivered: boolean) => void
+  /** The first of it is about to be read from the store. */
+  readonly begun?: () => void
 }
 
 interface UnderWay {
@@ -38,6 +40,7 @@ export class BulkSender {
   readonly peer: PeerIdentity
   readonly #clock: Clock
   readonly #store: SlotData
+  readonly #beaten: (writes: number) => void
   readonly #writer = new ByteWriter(MESSAGE_BYTES)
   #jobs: BulkJob[] = []
   /** Where the first job stands. */
@@ -50,8 +53,10 @@ export class BulkSender {
   bytesTotal = 0
   entriesTotal = 0
 
-  constructor(peer: PeerIdentity, clock: Clock, store: SlotData) {
+  /** `beaten` hears how many of this member's own writes the other has just found beaten by writes that this one had not seen. */
+  constructor(peer: PeerIdentity, clock: Clock, store: SlotData, beaten: (writes: number) => void) {
     this.peer = peer
+    this.#beaten = beaten
     this.#clock = clock
     this.#store = store
   }
@@ -88,7 +93,9 @@ export class BulkSender {
   }
 
   received(message: Buffer): void {
-    const number = new ByteReader(message).u32()
+    const reader = new ByteReader(message)
+    const number = reader.u32()
+    if (reader.remaining >= 4) this.#beaten(reader.u32())
     while (this.#underWay.length > 0 && (this.#underWay[0] as UnderWay).number <= number) {
       const arrived = this.#underWay.shift() as UnderWay
       this.#underWayBytes -= arrived.bytes
@@ -131,6 +138,7 @@ export class BulkSender {
     const at = this.#writer.length
     this.#writer.u16(job.slot).u8(0).u32(0)
     let entries = 0
+    if (this.#token === null) job.begun?.()
     this.#token = this.#store.scanSlot(job.slot, this.#token, (entry) => {
       if (compareStamps(entry, job.since) >= 0) {
         const start = this.#writer.u32(0).length
@@ -169,6 +177,7 @@ export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) =>
   return number
 }
 
-export function encodeBulkAck(number: number): Buffer {
-  return new ByteWriter(4).u32(number).toBuffer()
+/** `beaten`: of the sender's own writes in the message, those that lost to writes it had not seen. */
+export function encodeBulkAck(number: number, beaten: number): Buffer {
+  return new ByteWriter(8).u32(number).u32(beaten).toBuffer()
 }

@@ -14,6 +14,7 @@ import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
+import { decodeMarks, encodeMarks, type SlotMarks } from './mark-codec.ts'
 import {
   COPY_COMPLETE,
   COPY_HELD,
@@ -47,6 +48,12 @@ export interface ClaimEvents {
   unaccounted(): readonly string[]
   /** How far this member's own copy of a slot reaches. */
   holding(slot: number): Holding
+  /** Another member knows of a tombstone mark. */
+  marked(slot: number, mark: Stamp): void
+  /** A claimant is to get what is here of these slots, under the marks that it knows. */
+  pulled(slots: SlotSet, marks: SlotMarks): void
+  /** These slots are about to be taken, from the holders of the terms that the table has. */
+  taking(slots: SlotSet): void
   /** These slots were claimed, and no copy of them was left. */
   lost(slots: SlotSet): void
 }
@@ -203,7 +210,10 @@ export class Claims {
     const present = view()
     const me = self().name
     for (const answer of round.answers.values()) {
-      for (const [slot, holding] of answer) if (holding.term !== null) table.adopt(slot, holding.term)
+      for (const [slot, holding] of answer) {
+        this.#events.marked(slot, holding.mark)
+        if (holding.term !== null) table.adopt(slot, holding.term)
+      }
     }
     this.#findOrphans(nowMs)
     const sight = present.sight()
@@ -294,6 +304,7 @@ export class Claims {
     for (const [name, { slots: wanted, since }] of pulls) {
       const writer = encodeStamp(new ByteWriter(64), since)
       wanted.encode(writer)
+      encodeMarks(writer, this.#context.marks(wanted))
       const body = writer.toBuffer()
       const pull = (): void => {
         calls.call(name, KIND_PULL, body, PULL_TIMEOUT_MS, (failure, answer) => {
@@ -322,6 +333,7 @@ export class Claims {
       if (known !== null && compareStamps(known, floor) > 0) floor = known
     }
     if (taken.size === 0) return
+    this.#events.taking(taken)
     const term: Term = { ...hybrid.nextAbove(floor), ...self(), strong }
     for (const slot of taken) {
       // A slot that was parked still has followers under the old term: they are to follow anew.
@@ -338,6 +350,7 @@ export class Claims {
     const reader = new ByteReader(body)
     const since = decodeStamp(reader)
     const slots = SlotSet.decode(reader)
+    this.#events.pulled(slots, decodeMarks(reader))
     const bulk = this.#followers.bulk(from)
     let open = slots.size
     let delivered = true

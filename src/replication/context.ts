@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { View } from '../placement/index.ts'
+import type { SlotMarks } from './mark-codec.ts'
 import type { PeerCalls, PeerIdentity } from './peers.ts'
 import type { SlotData } from './slot-data.ts'
 import type { SlotTable } from './slot-table.ts'
@@ -20,6 +21,10 @@ export interface Context {
   readonly view: () => View
   /** Is this life known to be over? False for one that nobody has heard of yet. */
   readonly isGone: (name: string, generation: number) => boolean
+  /** The tombstone marks of those of the slots that have one. */
+  readonly marks: (slots: Iterable<number>) => SlotMarks
+  /** So many own writes have been beaten elsewhere by writes that this member had not seen. */
+  readonly beaten: (writes: number) => void
   /** This member is stopping: it gives everything away and takes nothing. */
   readonly leaving: () => boolean
 }

@@ -15,6 +15,7 @@ import { ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
 import type { Context } from './context.ts'
+import { FillPatience } from './fill-patience.ts'
 import type { SlotCheck } from './frames.ts'
 import { CHECKING, COMPLETE, FILLED, FILLING, FOLLOWING, Outgoing, UNFOLLOWED } from './outgoing.ts'
 import type { PeerIdentity } from './peers.ts'
@@ -35,6 +36,7 @@ export class Followers {
   readonly #bySlot: (readonly Outgoing[])[] = new Array(SLOT_COUNT).fill(NOBODY)
   /** By slot: since when every seat has been complete, in ms of the clock; -1 while one is not. */
   readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
+  readonly #patience = new FillPatience()
   readonly #filled = new Map<Outgoing, number[]>()
   /** Members that are there, and that this one cannot stream to. */
   #cutOff: ReadonlySet<string> = new Set()
@@ -86,7 +88,7 @@ export class Followers {
         disowned: () => clock.after(REFOLLOW_MS, () => this.markDirty()),
       }),
     )
-    this.#bulk.set(peer.name, new BulkSender(peer, clock, store))
+    this.#bulk.set(peer.name, new BulkSender(peer, clock, store, this.#context.beaten))
     this.markDirty()
   }
 
@@ -133,6 +135,7 @@ export class Followers {
     const byOutgoing = new Map<Outgoing, SlotSet>()
     for (const slot of slots) for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) addToGroup(byOutgoing, outgoing, slot)
     for (const [outgoing, followed] of byOutgoing) {
+      this.#writeMarks(outgoing, followed)
       outgoing.write((frames) => frames.grant(number, term, followed))
       outgoing.flush()
     }
@@ -239,11 +242,18 @@ export class Followers {
       if (state === UNFOLLOWED || state === COMPLETE || state === FILLING) continue
       if (table.role(slot) !== PRIMARY || !outgoing.controlConfirmed(slot)) continue
       if (state === FOLLOWING) {
-        if (nowMs - (outgoing.sinceMs[slot] as number) < SETTLE_MS || !this.#shouldHoldCopy(slot, outgoing, nowMs)) continue
+        if (
+          nowMs - (outgoing.sinceMs[slot] as number) < SETTLE_MS ||
+          !this.#patience.mayFill(outgoing, slot, nowMs) ||
+          !this.#shouldHoldCopy(slot, outgoing, nowMs)
+        )
+          continue
         addCheck(checks, table.term(slot) as Term, { slot, ...store.slotDigest(slot) })
       } else if (state === CHECKING) {
         this.#fill(outgoing, slot)
       } else {
+        // It has read all of the snapshot, and does not say that it is complete.
+        this.#patience.failed(outgoing, slot, nowMs)
         outgoing.setState(slot, FOLLOWING)
       }
     }
@@ -252,8 +262,18 @@ export class Followers {
         outgoing.setState(slot, CHECKING)
         outgoing.markControl(slot)
       }
+      this.#writeMarks(
+        outgoing,
+        list.map(({ slot }) => slot),
+      )
       outgoing.write((frames) => frames.check(term, list))
     }
+  }
+
+  /** Ahead of what lets the follower compare its copy, or makes it the primary. */
+  #writeMarks(outgoing: Outgoing, slots: Iterable<number>): void {
+    const marks = this.#context.marks(slots)
+    if (marks.size > 0) outgoing.write((frames) => frames.marks(marks))
   }
 
   #fill(outgoing: Outgoing, slot: number): void {

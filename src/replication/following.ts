@@ -12,25 +12,31 @@ import { SlotSet } from '../lib/slot-set.ts'
 import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
+import { Corrector } from './correction.ts'
 import type { Followers } from './followers.ts'
 import type { FollowStatus, SlotCheck } from './frames.ts'
 import type { HandOver } from './hand-over.ts'
 import { type FollowEvents, Incoming } from './incoming.ts'
+import type { Farewell } from './ledger.ts'
 import { guarded } from './link-guard.ts'
+import type { Marks } from './marks.ts'
 import { decodeSlots, encodeSlots, encodeTerms, KIND_SURPLUS, KIND_TERMS } from './messages.ts'
 import type { PeerLink, PeerLinkHandlers } from './peers.ts'
 import { addToGroup, NONE, PARKED, PRIMARY } from './slot-table.ts'
 
 /** A copy whose living primary has been silent for so long is no longer complete; longer than detection takes, so that a dying primary does not disqualify its heir. */
 const SILENCE_MS = 5000
-/** A copy that was complete so lately may send back what its primary lacks: less than tombstones live, or deleted keys would return. */
-const SEND_BACK_MS = 10 * 60 * 1000
 
 export interface FollowingParts {
   readonly followers: Followers
   readonly handOver: HandOver
-  /** Sends a slot's entries to the holder of a term, which may lack them. */
-  readonly push: (slot: number, term: Term) => void
+  readonly marks: Pick<Marks, 'heard' | 'settle' | 'wasInSync'>
+  /** An entry of another member's is to be applied to a copy here: before it is. */
+  readonly replacing: (entry: Entry, slot: number) => void
+  /** Is what is here of the slot still to be sent to its holder? */
+  readonly owes: (slot: number) => boolean
+  /** Sends the slots' entries to the holder of a term, which may lack them. */
+  readonly sendBack: (slots: SlotSet, term: Term) => void
 }
 
 export class Following {
@@ -38,6 +44,7 @@ export class Following {
   conflictsTotal = 0
   /** Entries that a copy here could not take. */
   refusedTotal = 0
+  readonly corrector: Corrector
   readonly #context: Context
   readonly #parts: FollowingParts
   readonly #events: FollowEvents
@@ -47,13 +54,14 @@ export class Following {
   readonly #coveredUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
   /** By slot: when it became complete by a grant whose heir has not been heard to stream it yet. */
   readonly #grantedMs = new Float64Array(SLOT_COUNT)
-  /** By slot: when this member last held it, or a complete copy of it, in ms of the clock, to the second; 0 for never. */
-  readonly #lastCompleteMs = new Float64Array(SLOT_COUNT)
+  /** By slot: 1 since an entry of it was refused, until the copy is compared anew. */
+  readonly #refused = new Uint8Array(SLOT_COUNT)
   #closed = false
 
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
     this.#parts = parts
+    this.corrector = new Corrector(context, (session, term, slot) => this.#covers(session, term, slot))
     this.#events = this.#makeEvents()
   }
 
@@ -77,7 +85,10 @@ export class Following {
 
   #makeEvents(): FollowEvents {
     return {
-      entry: (entry) => this.apply(entry, slotOf(entry.key, entry.keyStart, entry.keyEnd)),
+      entry: (entry) => {
+        const slot = slotOf(entry.key, entry.keyStart, entry.keyEnd)
+        return this.apply(entry, slot) === 'full' ? slot : -1
+      },
       dropped: (entry) => {
         this.#context.store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
       },
@@ -91,6 +102,9 @@ export class Following {
       check: (session, term, checks) => this.#check(session, term, checks),
       complete: (session, term, checks) => this.#filled(session, term, checks),
       grant: (session, number, term, slots) => this.#granted(session, number, term, slots),
+      marks: (marks) => this.#parts.marks.heard(marks),
+      compare: (session, term, checks) => this.corrector.compare(session, term, checks),
+      list: (session, list) => this.corrector.list(session, list),
       gap: (session) => {
         session.streamed.clear()
         for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#coveredBy[slot] === session) this.#uncover(slot)
@@ -101,8 +115,9 @@ export class Following {
   }
 
   /** An entry of another member's stream or snapshot. */
-  apply(entry: Entry, slot: number): void {
+  apply(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
     this.#context.hybrid.observe(entry)
+    this.#parts.replacing(entry, slot)
     const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot)
     this.#context.table.received(slot)
     const role = this.#context.table.role(slot)
@@ -112,8 +127,15 @@ export class Following {
     } else if (outcome === 'full') {
       // The copy lacks what it could not take: it must be no heir.
       this.refusedTotal++
+      this.#refused[slot] = 1
       this.#context.table.markPartial(slot)
     }
+    return outcome
+  }
+
+  /** What is known of a primary that is gone; `undefined` if it never streamed to this member. */
+  farewell(name: string): Farewell | undefined {
+    return this.#incoming.get(name)?.farewell()
   }
 
   #follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void {
@@ -157,22 +179,26 @@ export class Following {
       // The check stands in for a `follow` that was ignored when the sender was still taken for dead.
       if (!this.#covers(session, term, slot) && !this.#cover(session, term, slot)) continue
       const digest = this.#context.store.slotDigest(slot)
+      this.#refused[slot] = 0
       if (digest.high === high && digest.low === low) this.#context.table.markComplete(slot, term)
+      // A snapshot comes, with all of it that still lives: the rest of what was here would be taken for news.
+      else this.#parts.marks.settle(slot)
     }
     session.statusChanged()
   }
 
   /** The snapshot is applied. What this copy has beyond it, from an earlier life of the slot, goes to the primary: it may be the only one. */
   #filled(session: Incoming, term: Term, checks: readonly SlotCheck[]): void {
-    const nowMs = this.#context.clock.now()
+    const beyond = new SlotSet()
     for (const { slot, high, low } of checks) {
-      if (!this.#covers(session, term, slot)) continue
+      // It is not complete if there was no room for all of it: the primary tries again, later.
+      if (!this.#covers(session, term, slot) || this.#refused[slot] === 1) continue
       const digest = this.#context.store.slotDigest(slot)
       const differs = digest.high !== high || digest.low !== low
-      const lastCompleteMs = this.#lastCompleteMs[slot] as number
-      if (differs && lastCompleteMs > 0 && nowMs - lastCompleteMs < SEND_BACK_MS) this.#parts.push(slot, term)
+      if (differs && this.#parts.marks.wasInSync(slot)) beyond.add(slot)
       this.#context.table.markComplete(slot, term)
     }
+    if (beyond.size > 0) this.#parts.sendBack(beyond, term)
     session.statusChanged()
   }
 
@@ -246,7 +272,6 @@ export class Following {
     const self = this.#context.self().name
     let changed = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (this.#context.table.isComplete(slot)) this.#lastCompleteMs[slot] = nowMs
       if (this.#context.table.role(slot) !== NONE || !this.#context.table.hasCopy(slot)) continue
       const term = this.#context.table.term(slot)
       if (term === null || this.#context.isGone(term.name, term.generation)) continue
@@ -273,7 +298,8 @@ export class Following {
           this.#context.table.role(slot) !== NONE ||
           this.#context.view().hasSeat(slot, self) ||
           term === null ||
-          this.streamOf(slot, term) !== null
+          this.streamOf(slot, term) !== null ||
+          this.#parts.owes(slot)
         )
           continue
         this.#context.store.dropSlot(slot)

@@ -8,6 +8,8 @@ import { SlotSet } from '../lib/slot-set.ts'
 import { encodeStamp } from '../lib/stamp-codec.ts'
 import type { Stamp } from '../lib/version.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
+import { encodeMarks, type SlotMarks } from './mark-codec.ts'
+import { encodeList, type SlotList } from './repair-codec.ts'
 
 export const FRAME_ENTRY = 1
 export const FRAME_DROP = 2
@@ -16,6 +18,9 @@ export const FRAME_UNFOLLOW = 4
 export const FRAME_CHECK = 5
 export const FRAME_COMPLETE = 6
 export const FRAME_GRANT = 7
+export const FRAME_MARKS = 8
+export const FRAME_COMPARE = 9
+export const FRAME_LIST = 10
 
 /** Bytes before a message's frames: epoch, sequence, last sequence, stamp, echo. */
 export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8 + 6
@@ -79,6 +84,23 @@ export class FrameWriter {
     this.#end(at)
   }
 
+  /** As `check`, of followers that are complete and stay so. */
+  compare(term: Term, checks: readonly SlotCheck[]): void {
+    this.#termAndChecks(FRAME_COMPARE, term, checks)
+  }
+
+  list(list: SlotList): void {
+    const at = this.#begin(FRAME_LIST)
+    encodeList(this.#writer, list)
+    this.#end(at)
+  }
+
+  marks(marks: SlotMarks): void {
+    const at = this.#begin(FRAME_MARKS)
+    encodeMarks(this.#writer, marks)
+    this.#end(at)
+  }
+
   /** The whole message, and an empty writer for the next. `echo`: see `Ack.sentMs`. */
   finish(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number): Buffer {
     const message = messageOf(epoch, sequence, last, stamp, echo, this.#writer)
@@ -108,10 +130,12 @@ export class FrameWriter {
   }
 }
 
-const NO_FRAMES = new ByteWriter(1)
+const ACCEPTED = new ByteWriter(6)
 
-export function heartbeat(epoch: number, last: number, stamp: Stamp, echo: number): Buffer {
-  return messageOf(epoch, 0, last, stamp, echo, NO_FRAMES)
+/** `accepted`: entries put into this epoch's stream so far, sent or not. */
+export function heartbeat(epoch: number, last: number, stamp: Stamp, echo: number, accepted: number): Buffer {
+  ACCEPTED.reset()
+  return messageOf(epoch, 0, last, stamp, echo, ACCEPTED.u48(accepted))
 }
 
 function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number, frames: ByteWriter): Buffer {
@@ -138,14 +162,21 @@ export interface Ack {
   readonly sentMs: number
   /** `null` when nothing changed since the last. */
   readonly status: FollowStatus | null
+  /** Slots of which the follower had no room for a write, among those that this acknowledges; left out or `null` for none. */
+  readonly refused?: SlotSet | null | undefined
 }
 
+const WITH_STATUS = 1
+const WITH_REFUSED = 2
+
 export function encodeAck(ack: Ack): Buffer {
+  const refused = ack.refused ?? null
   const writer = new ByteWriter(32)
     .u32(ack.epoch)
     .u48(ack.sequence)
     .u48(ack.sentMs)
-    .u8(ack.status === null ? 0 : 1)
+    .u8((ack.status === null ? 0 : WITH_STATUS) | (refused === null ? 0 : WITH_REFUSED))
+  refused?.encode(writer)
   ack.status?.complete.encode(writer)
   ack.status?.elsewhere.encode(writer)
   return writer.toBuffer()
@@ -155,8 +186,16 @@ export function decodeAck(reader: ByteReader): Ack {
   const epoch = reader.u32()
   const sequence = reader.u48()
   const sentMs = reader.u48()
-  if (reader.u8() !== 1) return { epoch, sequence, sentMs, status: null }
+  const parts = reader.u8()
+  const refused = (parts & WITH_REFUSED) === 0 ? null : SlotSet.decode(reader)
+  if ((parts & WITH_STATUS) === 0) return { epoch, sequence, sentMs, status: null, refused }
   const complete = SlotSet.decode(reader)
   // An earlier version says no more.
-  return { epoch, sequence, sentMs, status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() } }
+  return {
+    epoch,
+    sequence,
+    sentMs,
+    status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() },
+    refused,
+  }
 }

@@ -22,24 +22,37 @@ import {
   encodeAck,
   type FollowStatus,
   FRAME_CHECK,
+  FRAME_COMPARE,
   FRAME_COMPLETE,
   FRAME_DROP,
   FRAME_ENTRY,
   FRAME_FOLLOW,
   FRAME_GRANT,
+  FRAME_LIST,
+  FRAME_MARKS,
   FRAME_UNFOLLOW,
   type SlotCheck,
 } from './frames.ts'
+import { ANNOUNCE_MS, type Farewell } from './ledger.ts'
+import { decodeMarks, type SlotMarks } from './mark-codec.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
+import { decodeList, type SlotList } from './repair-codec.ts'
 
 export interface FollowEvents {
-  entry(entry: Entry): void
+  /** Answers the slot if there was no room for the entry, else -1. */
+  entry(entry: Entry): number
   dropped(entry: Entry): void
   follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void
   unfollow(session: Incoming, slots: SlotSet): void
   check(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
   complete(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
   grant(session: Incoming, number: number, term: Term, slots: SlotSet): void
+  /** Tombstones of these slots were collected at the primary. */
+  marks(marks: SlotMarks): void
+  /** Digests to compare, of slots that are complete here. */
+  compare(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
+  /** What the primary has of a slot. */
+  list(session: Incoming, list: SlotList): void
   /** Frames of this session were given up: what it covered is incomplete. */
   gap(session: Incoming): void
   statusFor(session: Incoming): FollowStatus
@@ -57,6 +70,14 @@ export class Incoming {
   #applied = 0
   #position: Stamp = ZERO_STAMP
   #lastHeardMs: number
+  /** Entries of this epoch: heard to have been accepted, and applied. */
+  #announced = 0
+  #appliedEntries = 0
+  #busiest = 0
+  #pace = { sinceMs: 0, announced: 0 }
+  /** Slots with a refused write: not told yet, and all since the link opened, since what was told on the one before may not have arrived. */
+  #refused: SlotSet | null = null
+  #refusedOnLink: SlotSet | null = null
   #freshAtMs = Number.NEGATIVE_INFINITY
   #statusDue = true
   #ackDue = false
@@ -77,6 +98,18 @@ export class Incoming {
     return this.#lastHeardMs
   }
 
+  /** What is to be known of this primary if it is gone. */
+  farewell(): Farewell {
+    return {
+      peer: this.peer,
+      position: this.#position,
+      announced: this.#announced,
+      applied: this.#appliedEntries,
+      busiest: Math.max(this.#busiest, this.#announced - this.#pace.announced),
+      lastHeardMs: this.#lastHeardMs,
+    }
+  }
+
   /** Everything that the primary had written to what this session covers at this time, in ms of the clock, has been applied. */
   get freshAtMs(): number {
     return this.#freshAtMs
@@ -85,6 +118,7 @@ export class Incoming {
   opened(link: PeerLink): void {
     this.#link?.close()
     this.#link = link
+    this.#refused = this.#refusedOnLink
     this.#statusDue = true
     this.#ackSoon()
   }
@@ -112,10 +146,15 @@ export class Incoming {
       const first = this.#epoch === 0
       this.#epoch = epoch
       this.#applied = 0
+      this.#appliedEntries = 0
+      this.#announced = 0
+      this.#pace.announced = 0
       if (!first) this.#events.gap(this)
     }
     if (sequence === 0) {
       if (last === this.#applied) this.#reached(stamp, echo)
+      // A member of an earlier version says nothing of it.
+      if (reader.remaining >= 6) this.#heardAccepted(reader.u48())
     } else if (sequence === this.#applied + 1) {
       this.#applied = sequence
       try {
@@ -126,10 +165,28 @@ export class Incoming {
         throw error
       }
       this.#reached(stamp, echo)
+      this.#heardAccepted(this.#appliedEntries)
     } else if (sequence > this.#applied) {
       throw new MalformedError(`message ${sequence} after ${this.#applied}`)
     }
     this.#ackSoon()
+  }
+
+  #heardAccepted(entries: number): void {
+    this.#announced = Math.max(this.#announced, entries)
+    const pace = this.#pace
+    this.#busiest = Math.max(this.#busiest, this.#announced - pace.announced)
+    if (this.#lastHeardMs - pace.sinceMs < ANNOUNCE_MS) return
+    pace.sinceMs = this.#lastHeardMs
+    pace.announced = this.#announced
+  }
+
+  #refuse(slot: number): void {
+    if (slot < 0) return
+    this.#refused ??= new SlotSet()
+    this.#refused.add(slot)
+    this.#refusedOnLink ??= new SlotSet()
+    this.#refusedOnLink.add(slot)
   }
 
   #reached(stamp: Stamp, echo: number): void {
@@ -145,7 +202,9 @@ export class Incoming {
       if (this.#link === null) return
       const status = this.#statusDue ? this.#events.statusFor(this) : null
       this.#statusDue = false
-      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, sentMs: Math.floor(this.#clock.now()), status }))
+      const sentMs = Math.floor(this.#clock.now())
+      this.#link.send(encodeAck({ epoch: this.#epoch, sequence: this.#applied, sentMs, status, refused: this.#refused }))
+      this.#refused = null
     })
   }
 
@@ -161,7 +220,8 @@ export class Incoming {
   #frame(type: number, body: ByteReader): void {
     switch (type) {
       case FRAME_ENTRY:
-        this.#events.entry(decodeEntry(body, this.#entry))
+        this.#refuse(this.#events.entry(decodeEntry(body, this.#entry)))
+        this.#appliedEntries++
         break
       case FRAME_DROP: {
         this.#entry.setVersion(body.u48(), body.u16(), body.text())
@@ -187,6 +247,15 @@ export class Incoming {
         break
       case FRAME_GRANT:
         this.#events.grant(this, body.u32(), decodeTerm(body), SlotSet.decode(body))
+        break
+      case FRAME_COMPARE:
+        this.#events.compare(this, decodeTerm(body), decodeChecks(body))
+        break
+      case FRAME_LIST:
+        this.#events.list(this, decodeList(body))
+        break
+      case FRAME_MARKS:
+        this.#events.marks(decodeMarks(body))
         break
       default:
         // A newer version's frame: its length let us pass over it.

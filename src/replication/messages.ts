@@ -25,6 +25,10 @@ export const KIND_PULL = 6
 export const KIND_SURPLUS = 7
 /** Tell: these terms are higher than what you act on. */
 export const KIND_TERMS = 8
+/** Tell: the digests of these slots differ from yours at one position of your stream. */
+export const KIND_DIFFERS = 9
+/** Tell: what I made of your list of a slot. */
+export const KIND_CORRECTION = 10
 
 /** What a member publishes: complete slots, and the slots it is primary of by term. */
 export interface TableMessage {
@@ -93,14 +97,16 @@ export interface Holding {
   readonly copy: number
   /** Nothing of its copy below this stamp is missing. */
   readonly position: Stamp
+  /** The highest tombstone of the slot that is known to have been collected. */
+  readonly mark: Stamp
 }
 
 export function encodeHoldings(slots: SlotSet, holdingOf: (slot: number) => Holding): Buffer {
   const groups = new Map<string, { holding: Holding; slots: SlotSet }>()
   for (const slot of slots) {
     const holding = holdingOf(slot)
-    const { term, copy, position } = holding
-    const id = `${copy} ${position.ms} ${position.counter} ${term === null ? '' : `${term.ms} ${term.counter} ${term.name} ${term.generation} ${term.strong}`}`
+    const { term, copy, position, mark } = holding
+    const id = `${copy} ${position.ms} ${position.counter} ${mark.ms} ${mark.counter} ${term === null ? '' : `${term.ms} ${term.counter} ${term.name} ${term.generation} ${term.strong}`}`
     let group = groups.get(id)
     if (group === undefined) {
       group = { holding, slots: new SlotSet() }
@@ -110,7 +116,7 @@ export function encodeHoldings(slots: SlotSet, holdingOf: (slot: number) => Hold
   }
   const writer = new ByteWriter(1024).u16(groups.size)
   for (const { holding, slots: members } of groups.values()) {
-    encodeStamp(writer.u8(holding.copy), holding.position).u8(holding.term === null ? 0 : 1)
+    encodeStamp(encodeStamp(writer.u8(holding.copy), holding.position), holding.mark).u8(holding.term === null ? 0 : 1)
     if (holding.term !== null) encodeTerm(writer, holding.term)
     members.encode(writer)
   }
@@ -125,8 +131,9 @@ export function decodeHoldings(body: Buffer): Map<number, Holding> {
   for (let i = 0; i < groups; i++) {
     const copy = reader.u8()
     const position = decodeStamp(reader)
+    const mark = decodeStamp(reader)
     const term = reader.u8() === 1 ? decodeTerm(reader) : null
-    for (const slot of SlotSet.decode(reader)) holdings.set(slot, { term, copy, position })
+    for (const slot of SlotSet.decode(reader)) holdings.set(slot, { term, copy, position, mark })
   }
   return holdings
 }

@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
+import type { SlotSet } from '../lib/slot-set.ts'
 import { decodeAck, type FollowStatus, FrameWriter, heartbeat } from './frames.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
@@ -88,6 +89,8 @@ export class Outgoing {
   #echo = 0
   #flushScheduled = false
   #closed = false
+  /** Entries put into this epoch's stream. */
+  #accepted = 0
   incomplete = 0
 
   constructor(peer: PeerIdentity, clock: Clock, hybrid: HybridClock, events: OutgoingEvents) {
@@ -179,6 +182,7 @@ export class Outgoing {
   writeEntry(entry: Entry): void {
     if (this.#closed) return
     this.#frames.entry(entry)
+    this.#accepted++
     if (this.#frames.bytes >= FLUSH_BYTES) this.flush()
     else this.#flushSoon()
   }
@@ -187,7 +191,8 @@ export class Outgoing {
   flush(): void {
     if (this.#closed || this.#frames.bytes === 0) return
     const sequence = this.#nextSequence++
-    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.current(), this.#echo)
+    // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
+    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.next(), this.#echo)
     this.#waiting.push({ sequence, message })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
@@ -197,7 +202,7 @@ export class Outgoing {
   /** Says that this member lives, and how far its clock is; what was gathered goes first, because the stamp vouches for it. */
   beat(): void {
     this.flush()
-    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.current(), this.#echo))
+    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.next(), this.#echo, this.#accepted))
   }
 
   opened(link: PeerLink): void {
@@ -223,7 +228,7 @@ export class Outgoing {
     }
     // Before anything is confirmed: one that goes by another holder confirms nothing.
     if (ack.status !== null && ack.epoch === this.#epoch) this.#believe(ack.sequence, ack.status)
-    this.#release(sequence)
+    this.#release(sequence, ack.refused ?? null)
     this.#pump()
   }
 
@@ -235,7 +240,7 @@ export class Outgoing {
     this.#disappoint('gone')
   }
 
-  #release(sequence: number): void {
+  #release(sequence: number, refused: SlotSet | null): void {
     this.#ackedSequence = Math.max(this.#ackedSequence, sequence)
     let released = 0
     for (const waiting of this.#waiting) {
@@ -248,7 +253,10 @@ export class Outgoing {
     for (const confirmation of this.#confirmations) {
       if (confirmation.sequence > this.#ackedSequence) break
       this.#confirmations.delete(confirmation)
-      confirmation.done(confirmation.slot >= 0 && this.states[confirmation.slot] === UNFOLLOWED ? 'void' : 'held')
+      const { slot } = confirmation
+      // One that goes by another holder, or read the write and had no room for it.
+      const lacks = slot >= 0 && (this.states[slot] === UNFOLLOWED || refused?.has(slot) === true)
+      confirmation.done(lacks ? 'void' : 'held')
     }
   }
 
@@ -304,6 +312,7 @@ export class Outgoing {
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#underWayBytes = 0
+    this.#accepted = 0
     this.#frames.reset()
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.states[slot] !== UNFOLLOWED) this.setState(slot, UNFOLLOWED)
     this.#events.reset(this)

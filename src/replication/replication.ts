@@ -13,8 +13,8 @@ import type { Logger } from '../lib/logger.ts'
 import type { Place } from '../lib/place.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
-import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
-import { sameTerm, type Term, View } from '../placement/index.ts'
+import { compareStamps, type Stamp } from '../lib/version.ts'
+import { type Term, View } from '../placement/index.ts'
 import { Affirmations } from './affirmations.ts'
 import { encodeBulkAck, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
@@ -24,7 +24,9 @@ import { Fence } from './fence.ts'
 import { Followers } from './followers.ts'
 import { Following } from './following.ts'
 import { HandOver } from './hand-over.ts'
+import { Ledger, type LedgerStats } from './ledger.ts'
 import { guarded } from './link-guard.ts'
+import { Marks } from './marks.ts'
 import {
   COPY_COMPLETE,
   COPY_HELD,
@@ -37,8 +39,11 @@ import {
   KIND_SURPLUS,
   KIND_TERMS,
 } from './messages.ts'
+import { COMPLETE } from './outgoing.ts'
 import type { PeerCalls, PeerIdentity, PeerLink, PeerLinkHandlers } from './peers.ts'
 import { Publication } from './publication.ts'
+import { Repair, type RepairStats } from './repair.ts'
+import { SendBack } from './send-back.ts'
 import type { SlotData } from './slot-data.ts'
 import { addToGroup, CLAIMING, NONE, PARKED, PRIMARY, SlotTable } from './slot-table.ts'
 import { Survey } from './survey.ts'
@@ -92,6 +97,9 @@ export interface ReplicationStats {
   readonly beatenTotal: number
   readonly conflictsTotal: number
   readonly refusedTotal: number
+  readonly markDiscardsTotal: number
+  readonly lost: LedgerStats
+  readonly repair: RepairStats
 }
 
 /** Where a slot is served. `null`: nobody is known to, right now. */
@@ -111,6 +119,10 @@ export class Replication {
   readonly #following: Following
   readonly #publication: Publication
   readonly #fence: Fence
+  readonly #marks: Marks
+  readonly #ledger: Ledger
+  readonly #repair: Repair
+  readonly #sendBack: SendBack
   #view = new View({ ringNames: [], present: [], knownGone: [], replicas: 0 })
   #leaving = false
   #closed = false
@@ -146,9 +158,18 @@ export class Replication {
       isGone,
       table: this.#table,
       view: () => this.#view,
+      marks: (slots) => this.#marks.among(slots),
+      beaten: (writes) => this.#ledger.count('conflict', writes),
       leaving: () => this.#leaving,
     }
     this.#followers = new Followers(this.#context)
+    this.#ledger = new Ledger(this.#context)
+    this.#marks = new Marks(this.#context, {
+      followers: this.#followers,
+      position: (slot) => this.#following.streamOf(slot, this.#table.term(slot) as Term)?.position ?? null,
+      discarded: () => this.#ledger.count('discarded', 1),
+    })
+    this.#sendBack = new SendBack(this.#context, this.#followers, this.#marks, this.#ledger)
     this.#confirmations = new Confirmations(clock, this.#followers)
     this.#affirmations = new Affirmations(this.#context, this.#followers)
     this.#handOver = new HandOver(this.#context, this.#followers)
@@ -156,6 +177,15 @@ export class Replication {
       mayClaim: options.mayClaim,
       unaccounted: options.unaccounted,
       holding: (slot) => this.#holding(slot),
+      marked: (slot, mark) => this.#marks.heard(new Map([[slot, mark]])),
+      pulled: (slots, marks) => {
+        this.#marks.heard(marks)
+        for (const slot of slots) if (this.#table.role(slot) === NONE) this.#marks.settle(slot)
+      },
+      taking: (slots) => {
+        this.#ledger.claimed(slots)
+        for (const slot of slots) this.#marks.settle(slot)
+      },
       lost: (slots) => {
         this.#slotsLostTotal += slots.size
       },
@@ -163,8 +193,12 @@ export class Replication {
     this.#following = new Following(this.#context, {
       followers: this.#followers,
       handOver: this.#handOver,
-      push: (slot, term) => this.#push(slot, term),
+      marks: this.#marks,
+      owes: (slot) => this.#sendBack.owes(slot),
+      replacing: (entry, slot) => this.#sendBack.replacing(entry, slot),
+      sendBack: (slots, term) => this.#sendBack.send(slots, term),
     })
+    this.#repair = new Repair(this.#context, this.#followers, (entry, slot) => void this.#following.apply(entry, slot))
     this.#publication = new Publication(this.#context, {
       holds: (slot, term) => this.#heardHolder(slot, term),
       floor: (floor) => this.raiseFloor(floor),
@@ -263,13 +297,15 @@ export class Replication {
   }
 
   /** The store dropped an entry: if this member is its primary, the followers follow. */
-  dropped(entry: Entry, slot: number): void {
+  dropped(entry: Entry, slot: number, evicted: boolean): void {
+    if (entry.tombstone) this.#marks.collected(entry, slot)
+    if (evicted && !this.#table.isPrimary(slot)) this.#following.corrector.evicted()
     if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)
   }
 
-  /** Expiry belongs to the primary; so does the collection of tombstones. */
-  maySweep(slot: number): boolean {
-    return this.#table.isPrimary(slot)
+  /** Expiry belongs to the primary; so does the collection of tombstones, once all seats have them. */
+  maySweep(slot: number, tombstone: boolean): boolean {
+    return tombstone ? this.#marks.mayCollect(slot) : this.#table.isPrimary(slot)
   }
 
   isComplete(slot: number): boolean {
@@ -305,10 +341,13 @@ export class Replication {
   }
 
   peerPresent(peer: PeerIdentity): void {
+    this.#ledger.present(peer)
     this.#followers.peerPresent(peer)
   }
 
   peerGone(name: string): void {
+    this.#marks.parting(name)
+    this.#ledger.gone(name, this.#following.farewell(name))
     this.#followers.peerGone(name)
     this.#publication.forget(name)
     this.#claims.markDirty()
@@ -330,6 +369,19 @@ export class Replication {
   leave(): void {
     this.#leaving = true
     this.#followers.markDirty()
+  }
+
+  /** This member gives up waiting for heirs: what it still holds, and no other copy has whole, goes with it. */
+  stopped(): void {
+    let slots = 0
+    let entries = 0
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const role = this.#table.role(slot)
+      if ((role !== PRIMARY && role !== PARKED) || this.#followers.of(slot).some((outgoing) => outgoing.state(slot) === COMPLETE)) continue
+      slots++
+      entries += this.#context.store.slotLive(slot)
+    }
+    this.#ledger.stopped(slots, entries)
   }
 
   /** Has everything been given away that can be? True too when there is nobody to give it to. */
@@ -371,10 +423,12 @@ export class Replication {
       this.#lastReviewMs = nowMs
       this.#followers.review(nowMs)
       this.#following.review(nowMs)
+      this.#marks.review()
       this.#strengthen(nowMs)
     }
     this.#claims.tick(nowMs)
     this.#followers.tick(nowMs)
+    this.#repair.tick(nowMs)
     this.#handOver.settle(nowMs)
     if (this.#leaving || nowMs - this.#lastOfferScanMs >= OFFER_SCAN_MS) {
       this.#lastOfferScanMs = nowMs
@@ -386,6 +440,7 @@ export class Replication {
     this.#closed = true
     this.#claims.close()
     this.#following.close()
+    this.#sendBack.close()
     this.#publication.close()
   }
 
@@ -424,6 +479,9 @@ export class Replication {
       beatenTotal: this.#beatenTotal,
       conflictsTotal: this.#following.conflictsTotal,
       refusedTotal: this.#following.refusedTotal,
+      markDiscardsTotal: this.#marks.discardsTotal,
+      lost: this.#ledger.stats(),
+      repair: this.#repair.stats(),
     }
   }
 
@@ -449,7 +507,13 @@ export class Replication {
 
   #incomingBulk(link: PeerLink): PeerLinkHandlers {
     return guarded(link, this.#options.logger, {
-      message: (message) => link.send(encodeBulkAck(readBulk(message, (entry, slot) => this.#following.apply(entry, slot)))),
+      message: (message) => {
+        let beaten = 0
+        const number = readBulk(message, (entry, slot) => {
+          if (this.#ledger.merge(link.peer, entry, slot, () => this.#following.apply(entry, slot))) beaten++
+        })
+        link.send(encodeBulkAck(number, beaten))
+      },
       closed: () => {},
     })
   }
@@ -467,18 +531,20 @@ export class Replication {
 
   #holding(slot: number): Holding {
     const term = this.#table.term(slot)
+    const mark = this.#marks.of(slot)
     const role = this.#table.role(slot)
-    if (role === PRIMARY || role === CLAIMING) return { term, copy: COPY_HELD, position: this.#context.hybrid.current() }
+    if (role === PRIMARY || role === CLAIMING) return { term, copy: COPY_HELD, position: this.#context.hybrid.current(), mark }
     const position = role === PARKED ? (term as Term) : this.#following.position(slot)
     if (this.#table.isComplete(slot)) {
-      return { term, copy: COPY_COMPLETE, position: this.#following.streamOf(slot, term as Term)?.position ?? (term as Term) }
+      return { term, copy: COPY_COMPLETE, position: this.#following.streamOf(slot, term as Term)?.position ?? (term as Term), mark }
     }
-    return { term, copy: this.#table.hasCopy(slot) ? COPY_PARTIAL : COPY_NONE, position }
+    return { term, copy: this.#table.hasCopy(slot) ? COPY_PARTIAL : COPY_NONE, position, mark }
   }
 
   /** Two primaries met, and this one has the lower term: it has stopped already; what it alone has goes to the other. */
   #stepDown(slot: number, by: Term): void {
     this.#beatenTotal++
+    this.#marks.beaten(slot, by)
     this.#followers.release(slot)
     if (this.#beaten.size === 0) this.#options.clock.soon(() => this.#sendWhatWeAloneHave())
     addToGroup(this.#beaten, by, slot)
@@ -492,19 +558,8 @@ export class Replication {
         { holder: term.name, slots: slots.size },
         'another member holds slots of ours under a higher term: stepped down',
       )
-      for (const slot of slots) this.#push(slot, term)
+      this.#sendBack.beaten(slots, term)
     }
-  }
-
-  /** Sends a slot's entries to the member that beat us there; again after a broken link, for as long as it holds the slot. */
-  #push(slot: number, term: Term): void {
-    const bulk = this.#followers.bulk(term)
-    if (this.#closed || this.#context.store.slotEntries(slot) === 0 || !sameTerm(this.#table.term(slot), term)) return
-    const again = (): void => {
-      this.#options.clock.after(500, () => this.#push(slot, term))
-    }
-    if (bulk === undefined || !bulk.isOpen) again()
-    else bulk.send({ slot, since: ZERO_STAMP, done: (delivered) => (delivered ? undefined : again()) })
   }
 
   #strengthen(nowMs: number): void {

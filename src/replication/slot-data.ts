@@ -7,9 +7,11 @@ import type { Stamp, Version } from '../lib/version.ts'
 
 export interface SlotData {
   apply(entry: Entry, nowMs: number, slot?: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
+  peek(key: Buffer, start: number, end: number, into: Entry, slot?: number): boolean
   drop(key: Buffer, start: number, end: number, version: Version): boolean
   scanSlot(slot: number, token: { readonly token: unknown } | null, visit: (entry: Entry) => boolean): { readonly token: unknown } | null
   slotEntries(slot: number): number
+  slotLive(slot: number): number
   slotDigest(slot: number): { readonly high: number; readonly low: number }
   dropSlot(slot: number): void
   readonly floor: Stamp

@@ -28,6 +28,7 @@ import { isPerishable, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './records.ts'
 import { SlotScan } from './slot-scan.ts'
 import type {
   ApplyOutcome,
+  DropReason,
   EntryFacts,
   EvictionPolicy,
   ScanToken,
@@ -207,7 +208,7 @@ export class SlabStore implements Store {
     this.#clearIfEmpty()
   }
 
-  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number {
+  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number, reason: DropReason) => boolean): number {
     this.#revision++
     const gone = this.#sweeper.sweep(nowMs, maxSteps, mayDrop)
     this.#clearIfEmpty()

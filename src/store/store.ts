@@ -142,7 +142,7 @@ export interface Store {
    * Looks at up to `maxSteps` entries that may have expired or, as tombstones, outlived `tombstoneMs`, and removes those that have, in slots for
    * which `mayDrop` answers true. Returns how many went. Successive calls get round to every entry.
    */
-  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number
+  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number, reason: DropReason) => boolean): number
 
   /** Removes everything, silently. The floor stays. */
   clear(): void

@@ -25,7 +25,7 @@ export class Sweeper {
   }
 
   /** As `Store.sweep`. */
-  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number) => boolean): number {
+  sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number, reason: DropReason) => boolean): number {
     const { volatile, tombstones } = this.#catalogue
     let gone = 0
     for (let steps = Math.min(maxSteps, volatile.size + tombstones.size); steps > 0; steps--) {
@@ -39,7 +39,7 @@ export class Sweeper {
       const reason = this.#dueReason(address, nowMs)
       if (reason === null) continue
       const slot = this.#catalogue.slotOfEntry(address)
-      if (!mayDrop(slot)) continue
+      if (!mayDrop(slot, reason)) continue
       this.#evictor.drop(address, slot, reason)
       gone++
     }

@@ -47,7 +47,9 @@ function scene(followers: readonly string[], gone: ReadonlySet<string> = new Set
     network.join(peer(name)).handle(KIND_QUERY, (_from, body, respond) => {
       const slots = decodeSlots(body)
       asked.push([...slots])
-      respond?.(encodeHoldings(slots, () => ({ term: known.get(name) ?? null, copy: COPY_COMPLETE, position: ZERO_STAMP })))
+      respond?.(
+        encodeHoldings(slots, () => ({ term: known.get(name) ?? null, copy: COPY_COMPLETE, position: ZERO_STAMP, mark: ZERO_STAMP })),
+      )
     })
   }
   for (const slot of [SLOT, SLOT + 1]) table.take(slot, term('a', 5))

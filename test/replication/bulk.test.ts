@@ -25,8 +25,11 @@ class Copying {
   readonly clock = new FakeClock()
   readonly from: Store = newStore()
   readonly to: Store = newStore()
-  readonly sender = new BulkSender(peer('to'), this.clock, this.from)
+  readonly sender = new BulkSender(peer('to'), this.clock, this.from, (writes) => {
+    this.beaten += writes
+  })
   readonly done: string[] = []
+  beaten = 0
   /** Slot and key, as they arrived. */
   readonly arrived: string[] = []
   out: FakeLink | null = null
@@ -41,7 +44,7 @@ class Copying {
         assert.is(slot, slotOf(read.key, read.keyStart, read.keyEnd))
         this.to.apply(read, 0)
       })
-      back.send(encodeBulkAck(number))
+      back.send(encodeBulkAck(number, 2))
     })
     this.sender.opened(this.out)
     return this
@@ -262,7 +265,8 @@ test('an acknowledgement stands for all messages before it', () => {
   for (const slot of slots) copying.send(slot)
   copying.clock.advance(10)
   assert.ok(link.sent.length >= 2)
-  copying.sender.received(encodeBulkAck(link.sent.length))
+  copying.sender.received(encodeBulkAck(link.sent.length, 3))
+  assert.is(copying.beaten, 3, 'and hears how many of its writes were beaten')
   assert.equal(
     copying.done,
     slots.map((slot) => `${slot} true`),

@@ -8,7 +8,9 @@ import { SlotSet } from '../../src/lib/slot-set.ts'
 import type { Term } from '../../src/placement/index.ts'
 import type { FollowStatus, SlotCheck } from '../../src/replication/frames.ts'
 import type { FollowEvents, Incoming } from '../../src/replication/incoming.ts'
+import type { SlotMarks } from '../../src/replication/mark-codec.ts'
 import type { PeerCalls, PeerIdentity, PeerLink } from '../../src/replication/peers.ts'
+import type { SlotList } from '../../src/replication/repair-codec.ts'
 import { createStore, type Store } from '../../src/store/index.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
 
@@ -83,9 +85,13 @@ export class Recorder implements FollowEvents {
   confirmed: SlotSet = new SlotSet()
   elsewhere: SlotSet = new SlotSet()
 
-  entry(read: Entry): void {
+  /** Answers this for every entry. */
+  refusedSlot = -1
+
+  entry(read: Entry): number {
     const what = read.tombstone ? 'tombstone' : read.valueBytes().toString('latin1')
     this.told.push(`entry ${read.keyBytes().toString('latin1')}=${what} @${read.ms}-${read.counter}-${read.writer}`)
+    return this.refusedSlot
   }
 
   dropped(read: Entry): void {
@@ -110,6 +116,18 @@ export class Recorder implements FollowEvents {
 
   grant(_session: Incoming, number: number, under: Term, slots: SlotSet): void {
     this.told.push(`grant ${number} ${words(under)}: ${[...slots]}`)
+  }
+
+  marks(marks: SlotMarks): void {
+    this.told.push(`marks ${[...marks].map(([slot, { ms, counter }]) => `${slot}@${ms}-${counter}`)}`)
+  }
+
+  compare(_session: Incoming, under: Term, checks: readonly SlotCheck[]): void {
+    this.told.push(`compare ${words(under)}: ${checks.map(({ slot, high, low }) => `${slot}:${high}:${low}`)}`)
+  }
+
+  list(_session: Incoming, { term: under, slot, share, shares, versions }: SlotList): void {
+    this.told.push(`list ${words(under)}: ${slot} ${share}/${shares} ${[...versions.keys()]}`)
   }
 
   gap(): void {

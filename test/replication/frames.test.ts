@@ -123,12 +123,12 @@ test('a check of more slots than there are is malformed', () => {
 })
 
 test('a heartbeat has no frames', () => {
-  const beat = heartbeat(3, 77, STAMP, 88)
-  assert.is(beat.length, MESSAGE_HEADER_BYTES)
+  const beat = heartbeat(3, 77, STAMP, 88, 12_345)
+  assert.is(beat.length, MESSAGE_HEADER_BYTES + 6)
   const reader = new ByteReader(beat)
   assert.equal(
-    [reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16(), reader.u48()],
-    [3, 0, 77, STAMP.ms, STAMP.counter, 88],
+    [reader.u32(), reader.u48(), reader.u48(), reader.u48(), reader.u16(), reader.u48(), reader.u48()],
+    [3, 0, 77, STAMP.ms, STAMP.counter, 88, 12_345],
   )
   assert.equal(heard(beat), [])
 })
@@ -156,6 +156,7 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
       sequence: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       sentMs: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       status: fc.option(fc.record({ complete: slotSets, elsewhere: slotSets })),
+      refused: fc.option(slotSets),
     },
     { noNullPrototype: true },
   )
@@ -164,6 +165,8 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
       const back = decodeAck(new ByteReader(encodeAck(ack)))
       assert.is(back.epoch, ack.epoch)
       assert.equal([back.sequence, back.sentMs], [ack.sequence, ack.sentMs])
+      assert.is(back.refused === null, ack.refused === null)
+      if (ack.refused) assert.ok(back.refused?.equals(ack.refused))
       assert.is(back.status === null, ack.status === null)
       if (ack.status === null) return
       assert.ok(back.status?.complete.equals(ack.status.complete))
@@ -173,10 +176,10 @@ test('an acknowledgement comes back as it went in, with or without a status', ()
 })
 
 test('an acknowledgement that is truncated is malformed, but for one that ends as an earlier version ends it', () => {
-  const none = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, status: { complete: SLOTS, elsewhere: new SlotSet() } })
+  const none = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, refused: SLOTS, status: { complete: SLOTS, elsewhere: new SlotSet() } })
   const earlier = none.length - 2
   for (const status of [null, { complete: SLOTS, elsewhere: SLOTS }]) {
-    const whole = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, status })
+    const whole = encodeAck({ epoch: 1, sequence: 2, sentMs: 3, status, refused: SLOTS })
     for (let length = 0; length < whole.length; length++) {
       if (status !== null && length === earlier) assert.is(decodeAck(new ByteReader(whole.subarray(0, length))).status?.elsewhere.size, 0)
       else assert.throws(() => decodeAck(new ByteReader(whole.subarray(0, length))), malformed, `${length} bytes`)

@@ -66,6 +66,8 @@ class Member {
       calls: this.calls,
       table: this.table,
       view: () => this.view,
+      marks: () => new Map(),
+      beaten: () => {},
       isGone: () => false,
       leaving: () => this.leaving,
     }
@@ -93,7 +95,10 @@ class Member {
   following(): FollowEvents {
     const { table, store } = this
     return {
-      entry: (read) => void store.apply(read, 0),
+      entry: (read) => {
+        store.apply(read, 0)
+        return -1
+      },
       dropped: () => {},
       follow: (_session, under, slots) => {
         for (const slot of slots) {
@@ -111,6 +116,9 @@ class Member {
         }
         session.statusChanged()
       },
+      marks: () => {},
+      compare: () => {},
+      list: () => {},
       complete: (session, under, checks) => {
         for (const { slot } of checks) table.markComplete(slot, under)
         session.statusChanged()

@@ -49,6 +49,7 @@ const holdings: fc.Arbitrary<Holding> = fc.record(
       { ms: fc.integer({ min: 0, max: 2 ** 48 - 1 }), counter: fc.integer({ min: 0, max: 0xffff }) },
       { noNullPrototype: true },
     ),
+    mark: fc.constantFrom(ZERO_STAMP, { ms: 7, counter: 3 }, { ms: 2 ** 48 - 1, counter: 0xffff }),
   },
   { noNullPrototype: true },
 )
@@ -110,12 +111,14 @@ test('holdings come back slot by slot, however they were grouped', () => {
 })
 
 test('holdings that differ in one field only are kept apart', () => {
-  const base: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 } }
+  const base: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 }, mark: ZERO_STAMP }
   const few: readonly Holding[] = [
     base,
     { ...base, copy: COPY_PARTIAL },
     { ...base, position: { ms: 9, counter: 2 } },
     { ...base, position: { ms: 10, counter: 1 } },
+    { ...base, mark: { ms: 1, counter: 0 } },
+    { ...base, mark: { ms: 1, counter: 1 } },
     { ...base, term: null },
     { ...base, term: term('b', 5) },
     { ...base, term: term('a', 6) },
@@ -129,7 +132,7 @@ test('holdings that differ in one field only are kept apart', () => {
 })
 
 test('all slots of one kind are one group', () => {
-  const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 } }
+  const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 }, mark: ZERO_STAMP }
   const body = encodeHoldings(SlotSet.all(), () => ({ ...holding }))
   assert.ok(body.length < 2200, `${body.length} bytes`)
   assert.is(decodeHoldings(body).size, SLOT_COUNT)
@@ -146,12 +149,12 @@ test('what is appended by a later version is ignored', () => {
   }
   assert.is(decodeTable(Buffer.concat([encodeTable(table), more])).primaries.size, 1)
   assert.is(decodeSlots(Buffer.concat([encodeSlots(SlotSet.of([4, 5])), more])).size, 2)
-  const holding: Holding = { term: null, copy: COPY_NONE, position: { ms: 0, counter: 0 } }
+  const holding: Holding = { term: null, copy: COPY_NONE, position: { ms: 0, counter: 0 }, mark: ZERO_STAMP }
   assert.is(decodeHoldings(Buffer.concat([encodeHoldings(SlotSet.of([4]), () => holding), more])).size, 1)
 })
 
 test('what is truncated at any byte is malformed', () => {
-  const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 } }
+  const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 }, mark: ZERO_STAMP }
   const slots = SlotSet.of([1, 2, 3])
   const cases: readonly (readonly [Buffer, (body: Buffer) => unknown])[] = [
     [

@@ -110,6 +110,34 @@ test('flush sends what the turn has gathered at once, and an empty turn sends no
   assert.equal(session.keys, ['k'])
 })
 
+test('a write that the follower had no room for is not confirmed, on whatever link it says so; one beside it is', () => {
+  const session = connected()
+  for (const slot of [3, 4]) session.outgoing.setState(slot, FOLLOWING)
+  const told: string[] = []
+  const write = (slot: number): void => {
+    session.recorder.refusedSlot = slot === 3 ? 3 : -1
+    session.write(`k${slot}`)
+    session.outgoing.whenConfirmed(slot, (arrival) => told.push(`${slot} ${arrival}`))
+    session.outgoing.whenApplied((arrival) => told.push(`all ${arrival}`))
+    session.clock.advance(5)
+  }
+  write(3)
+  assert.equal(told.splice(0), ['3 void', 'all held'])
+  write(4)
+  assert.equal(told.splice(0), ['4 held', 'all held'])
+  // The word of it is lost with the link: it comes again on the next.
+  session.recorder.refusedSlot = 3
+  session.back?.hold()
+  session.write('k3')
+  session.outgoing.whenConfirmed(3, (arrival) => told.push(`3 ${arrival}`))
+  session.clock.advance(5)
+  assert.equal(told, [])
+  session.disconnect()
+  session.connect()
+  session.clock.advance(5)
+  assert.equal(told, ['3 void'])
+})
+
 test('nothing is sent on a link until the follower has said where to go on', () => {
   const session = new Session()
   session.write('k')
@@ -254,7 +282,7 @@ test('a new epoch tells a gap, except to a session that has heard nothing yet; a
   assert.equal(recorder.told.splice(0), ['gap', 'entry b= @1-0-a'])
   incoming.received(message(4, 2, 'c'))
   assert.equal(recorder.told.splice(0), [])
-  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }, 0))
+  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }, 0, 0))
   assert.equal(recorder.told.splice(0), ['gap'])
 })
 
@@ -358,7 +386,7 @@ test('the position follows messages and, once all has arrived, heartbeats', () =
   const afterBeat = session.incoming.position
   assert.ok(afterBeat.ms >= afterA.ms + 100)
   // A heartbeat that says there is more to come than has arrived vouches for nothing.
-  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }, 0))
+  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }, 0, 0))
   assert.equal(session.incoming.position, afterBeat)
 })
 

@@ -67,7 +67,13 @@ export class Cluster {
   }
 
   /** A new pod: a new address and UID, an empty store. Its wall clock is `wallOffsetMs` ahead; later lives of the name come back to that machine. */
-  start(name: string, { wallOffsetMs = this.#wallOffsetsMs.get(name) ?? 0 }: { readonly wallOffsetMs?: number } = {}): Life {
+  start(
+    name: string,
+    {
+      wallOffsetMs = this.#wallOffsetsMs.get(name) ?? 0,
+      maxMemoryBytes,
+    }: { readonly wallOffsetMs?: number; readonly maxMemoryBytes?: number } = {},
+  ): Life {
     const number = ++this.#hosts
     const host = `10.0.${number >> 8}.${number & 255}`
     const uid = `uid-${number}`
@@ -94,6 +100,7 @@ export class Cluster {
         partition: 'serve',
         platformDecides: true,
         ...this.#options.node,
+        ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
       },
       {
         clock,

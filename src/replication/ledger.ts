@@ -1,0 +1,159 @@
+/**
+ * The ledger of lost writes: what this member knows to have been accepted and to be gone.
+ *
+ * Exact, by reason: `conflict`, a write that its primary accepted, that the other side of a partition had not seen, and that another primary's write of
+ * the same key beat, counted where it was accepted; of several writes of one key on one side only the last can be lost, since it had itself taken the
+ * place of the others. `stop`: entries that a member took with it when it left and had no heir. `discarded`: own writes given up below a tombstone mark.
+ *
+ * Bounded, for a primary that is gone: at least what it had announced and this follower had not applied, at most that and what it accepts in
+ * `ANNOUNCE_MS` at its busiest, twice, because so long may its last announcement be in coming. It is an estimate where a primary was busier at its end
+ * than ever before. Should that member turn out to be alive the bound is struck out: exact counts follow when the two have met.
+ *
+ * "Unseen" is told by positions: when a member is held to be gone, how far its stream had come here is kept, and what it stamped above that was not
+ * seen here.
+ */
+import { Entry } from '../lib/entry.ts'
+import type { SlotSet } from '../lib/slot-set.ts'
+import { compareStamps, type Stamp } from '../lib/version.ts'
+import type { Context } from './context.ts'
+import type { PeerIdentity } from './peers.ts'
+import { PARKED, PRIMARY } from './slot-table.ts'
+
+/** A primary says at least this often how many writes it has accepted. */
+export const ANNOUNCE_MS = 100
+/** Of the members that went so many are remembered. */
+const MAX_WINDOWS = 64
+
+/** How far a primary's stream had come when it was held to be gone. */
+export interface Farewell {
+  readonly peer: PeerIdentity
+  readonly position: Stamp
+  /** Writes that it said it had accepted for this follower, and those of them that arrived. */
+  readonly announced: number
+  readonly applied: number
+  /** The most writes that it announced within `ANNOUNCE_MS`. */
+  readonly busiest: number
+  readonly lastHeardMs: number
+}
+
+/** What may have been lost with a primary that is gone. */
+export interface LossWindow {
+  readonly member: string
+  readonly generation: number
+  slots: number
+  readonly atLeast: number
+  readonly atMost: number
+  /** From the last frame heard to the claim, in ms. */
+  readonly windowMs: number
+}
+
+export interface LedgerStats {
+  readonly conflict: number
+  readonly stop: number
+  readonly discarded: number
+  readonly atLeast: number
+  readonly atMost: number
+  /** The longest of the windows, in ms. */
+  readonly windowMs: number
+}
+
+export class Ledger {
+  readonly #context: Context
+  readonly #lost = { conflict: 0, stop: 0, discarded: 0 }
+  readonly #farewells = new Map<string, Farewell>()
+  /** By name: oldest first. */
+  readonly #windows = new Map<string, LossWindow>()
+  readonly #held = new Entry()
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  get windows(): IterableIterator<LossWindow> {
+    return this.#windows.values()
+  }
+
+  stats(): LedgerStats {
+    let atLeast = 0
+    let atMost = 0
+    let windowMs = 0
+    for (const window of this.#windows.values()) {
+      atLeast += window.atLeast
+      atMost += window.atMost
+      windowMs = Math.max(windowMs, window.windowMs)
+    }
+    return { ...this.#lost, atLeast, atMost, windowMs }
+  }
+
+  count(reason: 'conflict' | 'stop' | 'discarded', writes: number): void {
+    this.#lost[reason] += writes
+  }
+
+  /** A member is held to be gone; `farewell` is absent if it streamed nothing to this one. */
+  gone(name: string, farewell: Farewell | undefined): void {
+    if (farewell !== undefined) this.#farewells.set(name, farewell)
+  }
+
+  /** A member is there; if it is the very life that was held to be gone, nothing went with it. */
+  present({ name, generation }: PeerIdentity): void {
+    if (this.#windows.get(name)?.generation !== generation) return
+    this.#windows.delete(name)
+    this.#context.logger.info({ member: name }, 'a member that was held to be gone is back: what it accepted meanwhile is merged')
+  }
+
+  /** Slots are about to be taken by a claim: whoever held them is gone. */
+  claimed(slots: SlotSet): void {
+    const { clock, logger, table } = this.#context
+    for (const slot of slots) {
+      const term = table.term(slot)
+      const farewell = term === null ? undefined : this.#farewells.get(term.name)
+      if (term === null || farewell?.peer.generation !== term.generation) continue
+      const known = this.#windows.get(term.name)
+      if (known?.generation === term.generation) {
+        known.slots++
+        continue
+      }
+      const atLeast = Math.max(0, farewell.announced - farewell.applied)
+      this.#windows.delete(term.name)
+      this.#windows.set(term.name, {
+        member: term.name,
+        generation: term.generation,
+        slots: 1,
+        atLeast,
+        atMost: atLeast + 2 * farewell.busiest,
+        windowMs: clock.now() - farewell.lastHeardMs,
+      })
+      if (this.#windows.size > MAX_WINDOWS) this.#windows.delete(this.#windows.keys().next().value as string)
+    }
+    for (const window of this.#windows.values()) {
+      if ([...slots].some((slot) => table.term(slot)?.name === window.member))
+        logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
+    }
+  }
+
+  /**
+   * An entry of another member's bulk is to be merged by `apply`. Answers whether a write of that member was lost by it; one of ours is counted here.
+   */
+  merge(from: PeerIdentity, entry: Entry, slot: number, apply: () => 'applied' | 'same' | 'stale' | 'full'): boolean {
+    const role = this.#context.table.role(slot)
+    const farewell = entry.writer === from.name ? this.#farewells.get(from.name) : undefined
+    const unseen =
+      (role === PRIMARY || role === PARKED) &&
+      farewell?.peer.generation === from.generation &&
+      compareStamps(entry, farewell.position) > 0 &&
+      this.#context.store.peek(entry.key, entry.keyStart, entry.keyEnd, this.#held, slot) &&
+      this.#held.writer !== from.name &&
+      compareStamps(this.#held, farewell.position) > 0
+    const outcome = apply()
+    if (!unseen) return false
+    if (outcome === 'applied') this.count('conflict', 1)
+    return outcome === 'stale'
+  }
+
+  /** This member goes, and takes these many entries along. */
+  stopped(slots: number, entries: number): void {
+    if (slots === 0) return
+    this.count('stop', entries)
+    this.#context.logger.warn({ slots, entries }, 'leaving without an heir: what nobody else holds completely goes with this member')
+  }
+}

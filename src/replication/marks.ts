@@ -1,0 +1,158 @@
+/**
+ * Tombstone marks: what keeps a deleted key deleted after its tombstone is gone.
+ *
+ * The mark of a slot is the highest version of a tombstone of it that was collected. Whatever is above the mark is beyond doubt; of what is at or below
+ * it a copy may only speak if it was in sync since, because then it would have seen the deletion. So a copy that was last in sync below the mark gives
+ * up its entries at or below it before it follows, sends anything back, or becomes the copy that others are filled from: the primary has those of them
+ * that still live. Its own tombstones it keeps: they revive nothing.
+ *
+ * A mark rises where a tombstone is collected, at the primary, and travels to the followers in the stream, ahead of checks and grants; a claimant takes
+ * the highest that it hears. How far a copy was in sync is known to the second, and errs to the past.
+ */
+import type { Entry } from '../lib/entry.ts'
+import { SLOT_COUNT } from '../lib/slot.ts'
+import { SlotSet } from '../lib/slot-set.ts'
+import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
+import type { Context } from './context.ts'
+import type { Followers } from './followers.ts'
+import type { SlotMarks } from './mark-codec.ts'
+import type { PeerIdentity } from './peers.ts'
+import { PARKED, PRIMARY } from './slot-table.ts'
+
+/** Two members' clocks agree to within this, in ms: so much earlier than the last contact may the other have gone its own way. */
+const CONTACT_DOUBT_MS = 1000
+
+export interface MarkParts {
+  readonly followers: Followers
+  /** How far the stream of the slot's present holder has come here; `null` if it does not stream the slot to this member. */
+  readonly position: (slot: number) => Stamp | null
+  /** A write that this very member had accepted, and nobody else may have, was given up. */
+  readonly discarded: (slot: number) => void
+}
+
+export class Marks {
+  /** Entries given up because they lay at or below a mark that their copy had missed. */
+  discardsTotal = 0
+  readonly #context: Context
+  readonly #parts: MarkParts
+  readonly #ms = new Float64Array(SLOT_COUNT)
+  readonly #counters = new Uint16Array(SLOT_COUNT)
+  /** By slot: every tombstone with fewer milliseconds than this was seen here; 0 for a copy that was never complete. */
+  readonly #syncedMs = new Float64Array(SLOT_COUNT)
+  /** By name: when a member last acknowledged anything, in ms since 1970 by the hybrid clock. */
+  readonly #contacts = new Map<string, number>()
+  /** Marks that rose and have not been told to the followers. */
+  #risen = new SlotSet()
+
+  constructor(context: Context, parts: MarkParts) {
+    this.#context = context
+    this.#parts = parts
+  }
+
+  of(slot: number): Stamp {
+    const ms = this.#ms[slot] as number
+    return ms === 0 ? ZERO_STAMP : { ms, counter: this.#counters[slot] as number }
+  }
+
+  /** The marks of those of the slots that have one. */
+  among(slots: Iterable<number>): Map<number, Stamp> {
+    const marks = new Map<number, Stamp>()
+    for (const slot of slots) if (this.#ms[slot] !== 0) marks.set(slot, this.of(slot))
+    return marks
+  }
+
+  /** A tombstone left the store without anything in its place. */
+  collected(tombstone: Entry, slot: number): void {
+    if (this.#raise(slot, tombstone)) this.#risen.add(slot)
+  }
+
+  heard(marks: SlotMarks): void {
+    for (const [slot, mark] of marks) this.#raise(slot, mark)
+  }
+
+  /** May tombstones of the slot be collected when they are old enough? Only once every seat has them, those that are away among them. */
+  mayCollect(slot: number): boolean {
+    return this.#context.table.isPrimary(slot) && this.#parts.followers.seatsCompleteForMs(slot, this.#context.clock.now()) >= 0
+  }
+
+  /**
+   * Before the copy of a slot that this member does not hold is filled from, or follows, another: gives up what it must not send. Answers how many
+   * entries went. O(entries of the slot) if it was out of sync when the mark rose, else O(1).
+   */
+  settle(slot: number): number {
+    const mark = this.of(slot)
+    const { store, table } = this.#context
+    const syncedMs = this.#inSyncMs(slot)
+    if (mark.ms < syncedMs || mark.ms === 0) return 0
+    const self = this.#context.self().name
+    const doubtful: Entry[] = []
+    if (table.hasCopy(slot) || store.slotEntries(slot) > 0) {
+      store.scanSlot(slot, null, (entry) => {
+        if (!entry.tombstone && compareStamps(entry, mark) <= 0) doubtful.push(entry.copy(false))
+        return true
+      })
+    }
+    for (const entry of doubtful) {
+      store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
+      // What was there when the copy was in sync is at the primary, or was rightly removed.
+      if (entry.writer === self && entry.ms >= syncedMs) this.#parts.discarded(slot)
+    }
+    this.discardsTotal += doubtful.length
+    this.#syncedMs[slot] = mark.ms + 1
+    return doubtful.length
+  }
+
+  /** Another member holds a slot of ours under a higher term: since it was last heard of, it may have collected what we have not seen. */
+  beaten(slot: number, by: PeerIdentity): void {
+    this.#syncedMs[slot] = Math.min(this.#inSyncMs(slot), Math.max(0, this.contactMs(by.name) - CONTACT_DOUBT_MS))
+  }
+
+  /** A member is held to be gone: when it was last heard of, exactly. */
+  parting(name: string): void {
+    for (const outgoing of this.#parts.followers.all()) if (outgoing.peer.name === name) this.#contact(name, outgoing.lastAckMs)
+  }
+
+  /** When a member last acknowledged anything, in ms since 1970; 0 for never. */
+  contactMs(name: string): number {
+    return this.#contacts.get(name) ?? 0
+  }
+
+  /** Whether the copy was ever complete: only then can it have anything that its primary lacks. */
+  wasInSync(slot: number): boolean {
+    return this.#inSyncMs(slot) > 0
+  }
+
+  /** Once a second: how far each copy is in sync, who has been heard of, and news of marks for the followers. */
+  review(): void {
+    const { table } = this.#context
+    for (const { peer, lastAckMs } of this.#parts.followers.all()) this.#contact(peer.name, lastAckMs)
+    for (let slot = 0; slot < SLOT_COUNT; slot++) if (table.isComplete(slot)) this.#syncedMs[slot] = this.#inSyncMs(slot)
+    if (this.#risen.size === 0) return
+    const risen = this.#risen
+    this.#risen = new SlotSet()
+    for (const outgoing of this.#parts.followers.all()) {
+      const marks = this.among([...risen].filter((slot) => table.isPrimary(slot) && this.#parts.followers.of(slot).includes(outgoing)))
+      if (marks.size > 0) outgoing.write((frames) => frames.marks(marks))
+    }
+  }
+
+  #contact(name: string, lastAckMs: number): void {
+    const { clock, hybrid } = this.#context
+    if (Number.isFinite(lastAckMs)) this.#contacts.set(name, hybrid.physicalMs() - (clock.now() - lastAckMs))
+  }
+
+  #inSyncMs(slot: number): number {
+    const { hybrid, table } = this.#context
+    if (!table.isComplete(slot)) return this.#syncedMs[slot] as number
+    const role = table.role(slot)
+    if (role === PRIMARY || role === PARKED) return hybrid.physicalMs()
+    return this.#parts.position(slot)?.ms ?? (this.#syncedMs[slot] as number)
+  }
+
+  #raise(slot: number, { ms, counter }: Stamp): boolean {
+    if (compareStamps({ ms, counter }, this.of(slot)) <= 0) return false
+    this.#ms[slot] = ms
+    this.#counters[slot] = counter
+    return true
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The ledger of lost writes against a checker that keeps its own books. Where nobody crashed the two are equal; where somebody did, what the checker
+ * misses lies within the ledger's bounds.
+ */
+// deadline: 240 s
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
+
+const test = suite('simulation: ledger')
+
+const KEYS = 80
+
+/** By key, the last value that a side was promised. */
+type Books = Map<string, string>
+
+function write(life: Life, key: string, value: string, books: Books): void {
+  set(life, key, value, (error) => {
+    if (error === null) books.set(key, value)
+  })
+}
+
+function read(run: Cluster): Map<string, string | undefined> {
+  const values = new Map<string, string | undefined>()
+  let open = KEYS
+  for (let i = 0; i < KEYS; i++) {
+    get([...run.lives.values()][i % run.lives.size] as Life, `key-${i}`, (error, value) => {
+      open--
+      assert.is(error, null)
+      values.set(`key-${i}`, value)
+    })
+  }
+  run.runUntil(() => open === 0, 10_000, 'the keys to be read')
+  return values
+}
+
+function conflicts(run: Cluster): number {
+  return [...run.lives.values()].reduce((sum, { node }) => sum + node.stats().replication.lost.conflict, 0)
+}
+
+function started(seed: number, nodes: number): Cluster {
+  const run = cluster({ nodes, seed, replicas: 1, network: { maxDelayMs: 1 + (seed % 5) } })
+  run.startAll()
+  run.untilReady()
+  const before: Books = new Map()
+  for (let i = 0; i < KEYS; i++) write([...run.lives.values()][i % nodes] as Life, `key-${i}`, 'before', before)
+  run.clock.advance(8000)
+  assert.is(before.size, KEYS)
+  return run
+}
+
+for (let seed = 1; seed <= 6; seed++) {
+  test(`after a partition the ledger has as many conflicts as writes were promised and are gone (seed ${seed})`, () => {
+    const run = started(seed, 3 + (seed % 3))
+    const [alone, ...others] = [...run.lives.values()] as [Life, ...Life[]]
+    for (const other of others) {
+      run.network.cut(alone.host, other.host)
+      run.network.cut(other.host, alone.host)
+    }
+    const here: Books = new Map()
+    const there: Books = new Map()
+    const endMs = run.clock.now() + 12_000 + run.random.next() * 10_000
+    for (let number = 0; run.clock.now() < endMs; number++) {
+      const key = (): string => `key-${Math.floor(run.random.next() * KEYS)}`
+      if (run.random.next() < 0.2) write(alone, key(), `alone ${number}`, here)
+      write(others[number % others.length] as Life, key(), `others ${number}`, there)
+      run.clock.advance(run.random.next() * 200)
+    }
+    run.clock.advance(6000)
+    run.network.joinAll()
+    run.clock.advance(30_000)
+    run.untilAgreed(60_000)
+    const values = read(run)
+    let lost = 0
+    for (let i = 0; i < KEYS; i++) {
+      const key = `key-${i}`
+      const promised = [here.get(key), there.get(key)].filter((value) => value !== undefined)
+      if (promised.length === 0) assert.is(values.get(key), 'before')
+      else assert.ok(promised.includes(values.get(key) as string), `${key}: ${values.get(key)}, promised ${promised}`)
+      lost += Math.max(0, promised.length - 1)
+    }
+    assert.ok(lost > 5, `${lost} are too few to tell anything`)
+    assert.is(conflicts(run), lost)
+    for (const { node } of run.lives.values()) assert.is(node.stats().replication.lost.atMost, 0, 'nobody crashed')
+    run.close()
+  })
+}
+
+for (let seed = 21; seed <= 28; seed++) {
+  test(`what a crash took lies within the bounds of the ledger (seed ${seed})`, () => {
+    const run = started(seed, 3 + (seed % 2))
+    const books: Books = new Map()
+    const lives = [...run.lives.values()]
+    const victim = lives[seed % 3] as Life
+    // Ten writes a millisecond, so that some are under way at the crash.
+    let written = 0
+    for (let ms = 0; ms < 400; ms++) {
+      for (let i = 0; i < 10; i++) write(victim, `key-${written++ % KEYS}`, `${written}`, books)
+      run.clock.advance(1)
+    }
+    run.kill(victim.name, seed % 2 === 0)
+    run.clock.advance(20_000)
+    const values = read(run)
+    let lost = 0
+    for (const [key, value] of books) lost += Math.max(0, Math.ceil((Number(value) - Number(values.get(key) ?? 0)) / KEYS))
+    let atLeast = 0
+    let atMost = 0
+    let windowMs = 0
+    for (const { node } of run.lives.values()) {
+      const ledger = node.stats().replication.lost
+      atLeast += ledger.atLeast
+      atMost += ledger.atMost
+      windowMs = Math.max(windowMs, ledger.windowMs)
+    }
+    assert.ok(atLeast <= lost && lost <= atMost, `${atLeast} <= ${lost} <= ${atMost}`)
+    assert.ok(windowMs > 0 && windowMs < 12_000, `${windowMs} ms`)
+    assert.is(conflicts(run), 0)
+    run.close()
+  })
+}
+
+test('a member that leaves without an heir counts what it takes along', () => {
+  const run = cluster({ nodes: 1, seed: 41 })
+  run.startAll()
+  run.untilReady()
+  const life = run.life('jackdaw-0')
+  const books: Books = new Map()
+  for (let i = 0; i < KEYS; i++) write(life, `key-${i}`, 'value', books)
+  run.clock.advance(100)
+  run.platform.stopping(life.name)
+  let all: boolean | null = null
+  life.node.handOver(10_000, (handedOver) => {
+    all = handedOver
+  })
+  run.runUntil(() => all !== null, 12_000, 'the stop to go on')
+  assert.is(all, false)
+  assert.is(life.node.stats().replication.lost.stop, books.size)
+  run.close()
+})
+
+test.run()

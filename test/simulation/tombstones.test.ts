@@ -1,0 +1,97 @@
+/**
+ * Deleted keys stay deleted, when a copy comes back that was away for longer than tombstones live: as the follower that it was, or as a primary that had
+ * gone on alone. Without the marks the same runs bring keys back, which is what shows that they would.
+ */
+// deadline: 400 s
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Marks } from '../../src/replication/marks.ts'
+import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
+import { deleteOf } from '../support/operations.ts'
+
+const test = suite('simulation: tombstones')
+
+const KEYS = 120
+const AWAY_MS = 20 * 60 * 1000
+/** Long enough for the tombstones to go, which is all that shows what happens without marks. */
+const SHORTLY_MS = 16 * 60 * 1000
+
+function all(run: Cluster, what: string, send: (i: number, done: (error: Error | null) => void) => void): void {
+  let open = KEYS
+  for (let i = 0; i < KEYS; i++) {
+    send(i, (error) => {
+      assert.is(error, null)
+      open--
+    })
+  }
+  run.runUntil(() => open === 0, 10_000, what)
+}
+
+/** Which of the keys are found, through any member. */
+function found(run: Cluster): Set<number> {
+  const indexes = new Set<number>()
+  let open = 0
+  for (const life of run.lives.values()) {
+    for (let i = 0; i < KEYS; i++) {
+      open++
+      get(life, `key-${i}`, (error, value) => {
+        open--
+        assert.is(error, null)
+        if (value !== undefined) indexes.add(i)
+      })
+    }
+  }
+  run.runUntil(() => open === 0, 10_000, 'the keys to be read')
+  return indexes
+}
+
+/** One member is cut off while every other key is deleted by the rest; it is back when no tombstone is left. */
+function awayAndBack(seed: number, awayMs: number): { run: Cluster; wrong: number[]; kept: number } {
+  const run = cluster({ nodes: 3, seed, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  const lives = [...run.lives.values()] as [Life, Life, Life]
+  all(run, 'the keys to be written', (i, done) => set(lives[i % 3] as Life, `key-${i}`, `value-${i}`, done))
+  run.clock.advance(2000)
+  const [alone, ...others] = lives
+  for (const other of others) {
+    run.network.cut(alone.host, other.host)
+    run.network.cut(other.host, alone.host)
+  }
+  run.clock.advance(20_000)
+  all(run, 'keys to be deleted', (i, done) => {
+    if (i % 2 === 0) done(null)
+    else (others[i % 4 === 1 ? 0 : 1] as Life).node.cache.execute(deleteOf(`key-${i}`), (error) => done(error))
+  })
+  run.clock.advance(awayMs)
+  for (const { node } of others) assert.is(node.stats().store.tombstones, 0, 'every tombstone has been collected')
+  run.network.joinAll()
+  run.clock.advance(20_000)
+  const present = found(run)
+  const wrong = [...present].filter((i) => i % 2 === 1)
+  return { run, wrong, kept: present.size - wrong.length }
+}
+
+test('a member cut off for longer than tombstones live brings no deleted key back, and costs none that lives', () => {
+  const { run, wrong, kept } = awayAndBack(1, AWAY_MS)
+  assert.equal(wrong, [])
+  assert.is(kept, KEYS / 2)
+  run.untilAgreed(60_000)
+  const discards = [...run.lives.values()].reduce((sum, { node }) => sum + node.stats().replication.markDiscardsTotal, 0)
+  assert.ok(discards > 0)
+  run.close()
+})
+
+test('where marks are ignored, the same member brings deleted keys back', () => {
+  const settle = Marks.prototype.settle
+  try {
+    Marks.prototype.settle = () => 0
+    const { run, wrong } = awayAndBack(1, SHORTLY_MS)
+    assert.ok(wrong.length > 0)
+    run.close()
+  } finally {
+    Marks.prototype.settle = settle
+  }
+})
+
+test.run()
