@@ -317,8 +317,9 @@ export class Node {
     return { name, generation }
   }
 
+  /** The other members that nobody suspects. */
   #others(): PeerIdentity[] {
-    return [...this.#view.present()].filter(({ name }) => name !== this.#options.name)
+    return this.#membership.members().filter(({ state }) => state === 'alive')
   }
 
   #makeMembership(): Membership {

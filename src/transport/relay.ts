@@ -6,6 +6,9 @@
  * tries again and never puts one envelope into another, so a call crosses two links at most and is executed at most once; a failure means to the
  * caller what it would have meant on a link of its own: `unreachable` certainly did not arrive, `lost` may have.
  *
+ * Only members that nobody suspects are called so, by caller and relay alike: behind a link that broke because its other end died there may be others
+ * that have not broken yet, and what is sent into them is lost.
+ *
  * Who could not pass a call on is not asked again for `SHUN_MS`: a member that is gone costs the others one question each, whatever waits for it.
  */
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
@@ -32,7 +35,7 @@ export interface RelayOptions {
   readonly calls: Calls
   readonly clock: Clock
   readonly random: Random
-  /** The other members that are there, in their present lives. */
+  /** The other members that are alive and not suspected, in their present lives. */
   readonly others: () => Iterable<PeerIdentity>
 }
 
@@ -136,7 +139,8 @@ export class Relay {
     const timeoutMs = Math.min(reader.u32(), MAX_TIMEOUT_MS)
     const body = reader.block()
     // Another life than the caller means knows nothing of what the caller goes by.
-    if (kind === KIND_RELAY || this.#calls.lifeOf(name) !== generation) {
+    const well = [...this.#others()].some((other) => other.name === name && other.generation === generation)
+    if (kind === KIND_RELAY || !well || this.#calls.lifeOf(name) !== generation) {
       respond(encodeFailure('unreachable'))
       return
     }

@@ -29,6 +29,7 @@ class Trio {
   readonly a = this.#member('a')
   readonly b = this.#member('b')
   readonly c = this.#member('c')
+  readonly suspected = new Set<string>()
   readonly #broken = new Map<string, () => void>()
 
   open(from: Member, to: Member, generation: number = 1): void {
@@ -76,7 +77,7 @@ class Trio {
 
   #member(name: string): Member {
     const calls = new Calls(this.clock, SILENT)
-    const others = (): PeerIdentity[] => [this.a, this.b, this.c].map(({ identity }) => identity).filter((other) => other.name !== name)
+    const others = (): PeerIdentity[] => [this.a, this.b, this.c].map(({ identity }) => identity).filter((other) => other.name !== name && !this.suspected.has(other.name))
     const relay = new Relay({ calls, clock: this.clock, random: new SeededRandom(1), others })
     const member: Member = { identity: { name, generation: 1 }, calls, relay, asked: [], answers: true }
     relay.handle(KIND, (from, body, respond) => {
@@ -149,6 +150,20 @@ test('a call is passed on only to the life that the caller means', () => {
   clock.advance(10)
   assert.is(asked.outcome, 'unreachable')
   assert.equal(b.asked, [])
+})
+
+test('nothing is sent around to a member that is suspected, which may be dead', () => {
+  const trio = new Trio()
+  const { a, b, c, clock } = trio
+  trio.open(a, c)
+  trio.open(c, b)
+  trio.suspected.add('b')
+  assert.equal(trio.ask(a, 'b', 'x'), { outcome: 'unreachable', times: 1 })
+  trio.suspected.clear()
+  const asked = trio.ask(a, 'b', 'x')
+  trio.suspected.add('b')
+  clock.advance(10)
+  assert.equal([asked.outcome, b.asked], ['unreachable', []], 'the relay has heard of it first')
 })
 
 for (const where of ['before the relay', 'behind the relay'] as const) {
