@@ -11,6 +11,8 @@ export interface CheckingOptions {
   readonly maxKeys: number
   /** Pairs that `GET /` must have each time it is asked, about once a second; `null`: it is not asked. */
   readonly listed: Readonly<Record<string, unknown>> | null
+  /** The name that the ingress is asked for; that of the URL without it. */
+  readonly host?: string
 }
 
 export interface CheckingResult {
@@ -39,7 +41,7 @@ class CheckingClient {
   #keys = 0
 
   constructor(url: string, options: CheckingOptions) {
-    this.#client = new IngressClient(url, WORKERS + 1)
+    this.#client = new IngressClient(url, WORKERS + 1, undefined, options.host)
     this.#options = options
     for (let worker = 0; worker < WORKERS; worker++) this.#tasks.push(this.#work(worker))
     if (options.listed !== null) this.#tasks.push(this.#list(options.listed))

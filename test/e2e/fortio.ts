@@ -33,10 +33,21 @@ interface FortioReport {
   readonly RetCodes: Readonly<Record<string, number>>
 }
 
-/** Loads `path` for `seconds`. Rejects only if fortio itself could not run. */
-export async function load(settings: Settings, name: string, path: string, seconds: number, signal: AbortSignal): Promise<LoadResult> {
+export interface Target {
+  /** In the report. */
+  readonly name: string
+  readonly path: string
+  /** Posted as JSON; without it, the path is read. */
+  readonly body?: string
+}
+
+/** Loads the target for `seconds`. Rejects only if fortio itself could not run. */
+export async function load(settings: Settings, target: Target, seconds: number, signal: AbortSignal): Promise<LoadResult> {
+  const { name, path, body } = target
   const args = ['load', '-quiet', '-c', `${CONNECTIONS}`, '-qps', `${CALLS_PER_SECOND}`, '-t', `${seconds}s`, '-nocatchup', '-uniform']
-  args.push('-timeout', '3s', '-p', '50,90,99,99.9', '-labels', name, '-json', '-', new URL(path, settings.loadUrl).href)
+  args.push('-timeout', '3s', '-p', '50,90,99,99.9', '-labels', name, '-json', '-')
+  if (body !== undefined) args.push('-content-type', 'application/json', '-payload', body)
+  args.push(new URL(path, settings.loadUrl).href)
   const output = await runWords(`${settings.loadPrefix} fortio`, args, { timeoutMs: (seconds + 30) * 1000, signal })
   const { DurationHistogram: durations, ErrorsDurationHistogram: errors, RetCodes: codes } = JSON.parse(output) as FortioReport
   const percentile = (p: number) => milliseconds(durations.Percentiles.find((one) => one.Percentile === p)?.Value ?? Number.NaN)

@@ -14,11 +14,14 @@ const TIMEOUT_MS = 3_000
 export class IngressClient {
   readonly #base: string
   readonly #timeoutMs: number
+  readonly #headers: Readonly<Record<string, string>>
   readonly #agent: Agent
 
-  constructor(base: string, connections: number, timeoutMs: number = TIMEOUT_MS) {
+  /** `host` is the name that the ingress is asked for, where it has several; empty: that of the URL. */
+  constructor(base: string, connections: number, timeoutMs: number = TIMEOUT_MS, host: string = '') {
     this.#base = base
     this.#timeoutMs = timeoutMs
+    this.#headers = host === '' ? {} : { host }
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections })
   }
 
@@ -41,7 +44,8 @@ export class IngressClient {
   #send(method: string, path: string, body: string | null): Promise<Answer> {
     return new Promise((resolve) => {
       const fail = (error: Error) => resolve({ status: 0, body: error.message })
-      const headers = body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+      const described = body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+      const headers = { ...this.#headers, ...described }
       const call = request(new URL(path, this.#base), { method, headers, agent: this.#agent }, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -8,10 +8,13 @@ export const KEY_COUNT = 10_000
 const IN_PARALLEL = 12
 const BATCH_BYTES = 256 * 1024
 const SHOWN = 5
+const BULK_BYTES = 64 * 1024
 
 interface Verdict {
   readonly checked: number
-  /** One sentence for each key that is not as it was written. */
+  /** Keys that the cache says it does not have. */
+  readonly missing: number
+  /** One sentence for each other key that is not as it was written. */
   readonly wrong: readonly string[]
 }
 
@@ -49,22 +52,62 @@ export async function writeKeys(client: IngressClient): Promise<void> {
 /** Reads every key and compares. */
 async function verifyKeys(client: IngressClient): Promise<Verdict> {
   const wrong: string[] = []
+  let missing = 0
   await each(
     Array.from({ length: KEY_COUNT }, (_, i) => i),
     async (i) => {
       const { status, body } = await client.getKey(keyAt(i))
-      if (status !== 200) wrong.push(`${keyAt(i)}: ${status} ${body.slice(0, 100)}`)
+      if (status === 404) missing++
+      else if (status !== 200) wrong.push(`${keyAt(i)}: ${status} ${body.slice(0, 100)}`)
       else if (!isValue(body, valueAt(i))) wrong.push(`${keyAt(i)}: another value, ${body.length} characters: ${body.slice(0, 60)}`)
     },
   )
-  return { checked: KEY_COUNT, wrong }
+  return { checked: KEY_COUNT, missing, wrong }
 }
 
 /** Throws unless every key reads back as it was written. */
 export async function requireKeys(client: IngressClient, when: string): Promise<number> {
-  const { checked, wrong } = await verifyKeys(client)
-  if (wrong.length > 0) throw new Error(`${wrong.length} of ${checked} keys are wrong ${when}:\n${wrong.slice(0, SHOWN).join('\n')}`)
+  const { checked, missing, wrong } = await verifyKeys(client)
+  if (missing + wrong.length > 0) {
+    throw new Error(`of ${checked} keys ${missing} are missing and ${wrong.length} wrong ${when}:\n${wrong.slice(0, SHOWN).join('\n')}`)
+  }
   return checked
+}
+
+/** How many are missing. Throws when one that is there is not as it was written. */
+export async function countMissingKeys(client: IngressClient, when: string): Promise<number> {
+  const { checked, missing, wrong } = await verifyKeys(client)
+  if (wrong.length > 0) throw new Error(`${wrong.length} of ${checked} keys are wrong ${when}:\n${wrong.slice(0, SHOWN).join('\n')}`)
+  return missing
+}
+
+/** Large keys beside the others, 64 KiB each: a pod that has to fetch many of them is busy for a while. */
+export async function writeBulk(client: IngressClient, count: number): Promise<void> {
+  await each(
+    Array.from({ length: count }, (_, i) => i),
+    async (i) => {
+      const { status, body } = await client.set({ [`bulk-${i}`]: bulkAt(i) })
+      if (status !== 200) throw new Error(`POST /set of bulk-${i}: ${status} ${body.slice(0, 300)}`)
+    },
+  )
+}
+
+/** Throws unless every one of them reads back as it was written. */
+export async function requireBulk(client: IngressClient, count: number, when: string): Promise<number> {
+  const wrong: string[] = []
+  await each(
+    Array.from({ length: count }, (_, i) => i),
+    async (i) => {
+      const { status, body } = await client.getKey(`bulk-${i}`)
+      if (status !== 200 || !isValue(body, bulkAt(i))) wrong.push(`bulk-${i}: ${status} ${body.slice(0, 60)}`)
+    },
+  )
+  if (wrong.length > 0) throw new Error(`${wrong.length} of ${count} large keys are wrong ${when}:\n${wrong.slice(0, SHOWN).join('\n')}`)
+  return count
+}
+
+function bulkAt(i: number): string {
+  return `${i}:`.padEnd(BULK_BYTES, `${i.toString(36)} abcdefghij`)
 }
 
 function isValue(body: string, value: unknown): boolean {

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import { type CommandOptions, run } from './command.ts'
 
 export const NAMESPACE = 'jackdaw-e2e'
-const SELECTOR = 'app.kubernetes.io/name=jackdaw'
 const MANIFEST = fileURLToPath(new URL('../../deploy.yaml', import.meta.url))
 /**
  * How long pods may take to go. A node's kubelet can be minutes late in hearing of a deletion after its API server was away: seen once, with pods that
@@ -17,15 +16,24 @@ const GONE_SECONDS = 240
 /** The strictest of Kubernetes' own rules for pods: the chart has to pass under them. */
 const PROFILE = 'pod-security.kubernetes.io/enforce=restricted'
 
+/** One release, installed by the manifest or by Helm, in one namespace. */
 export class Kube {
+  readonly namespace: string
+  /** Of the StatefulSet, and of all else that the release makes. */
+  readonly name: string
+  /** The pods of the release, those of `helm test` apart. */
+  readonly selector: string
   readonly #manifest: string
 
-  constructor(image: string) {
+  constructor(image: string, namespace: string = NAMESPACE, release: string = 'jackdaw') {
+    this.namespace = namespace
+    this.name = release.includes('jackdaw') ? release : `${release}-jackdaw`
+    this.selector = `app.kubernetes.io/name=jackdaw,app.kubernetes.io/instance=${release}`
     this.#manifest = readFileSync(MANIFEST, 'utf8').replace('image: "jackdaw:dev"', `image: "${image}"`)
   }
 
   kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
-    return run('kubectl', ['--namespace', NAMESPACE, ...args], options)
+    return run('kubectl', ['--namespace', this.namespace, ...args], options)
   }
 
   async makeNamespace(name: string): Promise<void> {
@@ -47,18 +55,18 @@ export class Kube {
   /** Removes what `apply` made, and waits for the pods to go. */
   async remove(): Promise<void> {
     await this.kubectl(['delete', '--wait', '--filename', '-'], { input: this.#manifest, timeoutMs: 90_000 })
-    await this.kubectl(['wait', '--for=delete', 'pod', '--selector', SELECTOR, `--timeout=${GONE_SECONDS}s`], {
+    await this.kubectl(['wait', '--for=delete', 'pod', '--selector', this.selector, `--timeout=${GONE_SECONDS}s`], {
       timeoutMs: (GONE_SECONDS + 5) * 1000,
     })
   }
 
   /** Resolves once every pod is of the newest revision and ready. */
   async settled(seconds: number): Promise<void> {
-    await this.kubectl(['rollout', 'status', 'statefulset/jackdaw', `--timeout=${seconds}s`], { timeoutMs: (seconds + 5) * 1000 })
+    await this.kubectl(['rollout', 'status', `statefulset/${this.name}`, `--timeout=${seconds}s`], { timeoutMs: (seconds + 5) * 1000 })
   }
 
   async pods(): Promise<readonly string[]> {
-    const names = await this.kubectl(['get', 'pods', '--selector', SELECTOR, '--output', 'name'])
+    const names = await this.kubectl(['get', 'pods', '--selector', this.selector, '--output', 'name'])
     return names
       .trim()
       .split('\n')
@@ -70,21 +78,51 @@ export class Kube {
     return (await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.metadata.uid}'])).trim()
   }
 
+  async uids(): Promise<readonly string[]> {
+    return Promise.all((await this.pods()).map((pod) => this.uid(pod)))
+  }
+
+  async nodeOf(pod: string): Promise<string> {
+    return (await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.spec.nodeName}'])).trim()
+  }
+
   async restarts(pod: string): Promise<number> {
     return Number(await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.status.containerStatuses[0].restartCount}']))
   }
 
+  /** Runs JavaScript in a pod, by the Node.js that its image has, and resolves with what it printed. */
+  evaluate(pod: string, script: string, options: CommandOptions = {}): Promise<string> {
+    return this.kubectl(['exec', '--stdin', pod, '--container', 'jackdaw', '--', 'node', '--eval', script], options)
+  }
+
   /** What the admin port of a pod says about itself, as Prometheus text. */
   metrics(pod: string): Promise<string> {
-    const script = `fetch('http://127.0.0.1:9090/metrics').then(async (answer) => process.stdout.write(await answer.text()))`
-    return this.kubectl(['exec', pod, '--', 'node', '--eval', script])
+    return this.evaluate(pod, `fetch('http://127.0.0.1:9090/metrics').then(async (answer) => process.stdout.write(await answer.text()))`)
+  }
+
+  /** Values of keys as one pod answers them, past the ingress; `null` for those that it says are not there. */
+  async readKeys(pod: string, keys: readonly string[]): Promise<readonly (string | null)[]> {
+    const script = `
+      const keys = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
+      const read = async (key) => {
+        const answer = await fetch('http://127.0.0.1:8080/get/' + encodeURIComponent(key))
+        const body = await answer.text()
+        return answer.status === 404 ? null : answer.ok ? body : 'status ' + answer.status
+      }
+      const all = async () => {
+        const values = []
+        for (let i = 0; i < keys.length; i += 16) values.push(...(await Promise.all(keys.slice(i, i + 16).map(read))))
+        process.stdout.write(JSON.stringify(values))
+      }
+      all()`
+    return JSON.parse(await this.evaluate(pod, script, { input: JSON.stringify(keys), timeoutMs: 60_000 }))
   }
 
   /** The value of a key as one pod has it for itself, past the ingress; the key is deleted then. */
   takeKey(pod: string, key: string): Promise<string> {
     const url = `http://127.0.0.1:8080/v1/${encodeURIComponent(key)}`
     const script = `fetch('${url}').then(async (answer) => { process.stdout.write(await answer.text()); await fetch('${url}', { method: 'DELETE' }) })`
-    return this.kubectl(['exec', pod, '--', 'node', '--eval', script])
+    return this.evaluate(pod, script)
   }
 
   /** All that helps to understand a failure. Never rejects. */

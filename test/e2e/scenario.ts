@@ -24,6 +24,8 @@ export interface Scenario {
   readonly timeoutMs: number
   /** Others stand on it: it runs whatever `E2E_ONLY` says. */
   readonly foundation?: boolean
+  /** Too long for every run: `npm run test:e2e:full` has it. */
+  readonly long?: boolean
   /** Why it cannot run here; `null` if it can. */
   leftOut?(settings: Settings): string | null
   run(context: Context): Promise<void>

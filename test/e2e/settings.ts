@@ -15,17 +15,30 @@ export interface Settings {
   readonly kill: string | null
   /** Shell words to which `stop` or `start` is added. `null`: the scenario without the API server is left out. */
   readonly api: string | null
-  /** How long each of the two rolls under load takes. */
+  /** How long it is away. */
+  readonly apiAwaySeconds: number
+  /** Shell words to which a node's name and `crash`, `start`, `cut` or `join` are added. `null`: scenarios with such nodes are left out. */
+  readonly node: string | null
+  /** The image of an earlier version, already in the nodes. `null`: nothing is upgraded from it. */
+  readonly previousImage: string | null
+  /** The chart of that version; `null`: this one. */
+  readonly previousChart: string | null
+  /** Shell words that print the paths of definitions of kinds that the chart can make and the cluster may lack. `null`: those are not checked. */
+  readonly definitions: string | null
+  /** Whether the long scenarios run too. */
+  readonly full: boolean
+  /** How long the load of each roll under load lasts. */
   readonly rollSeconds: number
-  /** Only scenarios with this in their name, and those that they stand on; empty: all. */
-  readonly only: string
+  /** Only scenarios with one of these in their name, and those that they stand on; empty: all. */
+  readonly only: readonly string[]
   /** A file for the report as JSON; `null`: none. */
   readonly reportPath: string | null
 }
 
-export function readSettings(env: NodeJS.ProcessEnv): Settings {
+export function readSettings(env: NodeJS.ProcessEnv, args: readonly string[]): Settings {
   const text = (name: string) => env[name]?.trim() || null
   const ingressUrl = text('E2E_INGRESS_URL') ?? 'http://localhost:8080/'
+  const full = args.includes('--full')
   return {
     image: text('E2E_IMAGE') ?? 'jackdaw:dev',
     ingressUrl,
@@ -33,8 +46,14 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     loadPrefix: text('E2E_CLIENT') ?? '',
     kill: text('E2E_KILL'),
     api: text('E2E_API'),
+    apiAwaySeconds: Number(text('E2E_API_AWAY_SECONDS') ?? (full ? 300 : 60)),
+    node: text('E2E_NODE'),
+    previousImage: text('E2E_PREVIOUS_IMAGE'),
+    previousChart: text('E2E_PREVIOUS_CHART'),
+    definitions: text('E2E_DEFINITIONS'),
+    full,
     rollSeconds: Number(text('E2E_ROLL_SECONDS') ?? 180),
-    only: text('E2E_ONLY') ?? '',
+    only: (text('E2E_ONLY') ?? '').split(','),
     reportPath: text('E2E_REPORT'),
   }
 }

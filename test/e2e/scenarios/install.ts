@@ -4,15 +4,14 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { run } from '../command.ts'
+import { inNamespace, Release } from '../helm.ts'
 import { NAMESPACE } from '../kube.ts'
 import type { Context, Scenario } from '../scenario.ts'
+import { putKeys, requireSigned } from './gossip-keys.ts'
 
 const READY_WITHIN_MS = 60_000
 /** Between readiness and the ingress sending traffic. */
 const INGRESS_WITHIN_MS = 20_000
-const CHART = fileURLToPath(new URL('../../../charts/jackdaw', import.meta.url))
 const HELM_NAMESPACE = 'jackdaw-e2e-helm'
 
 /** Applies deploy.yaml, and returns the milliseconds until all pods were ready. The ingress answers when it returns. */
@@ -56,20 +55,23 @@ async function requireSameCluster({ kube, client }: Context, pod: string): Promi
 }
 
 export const installedByHelm: Scenario = {
-  name: 'helm install gives three ready pods in a namespace of their own, and uninstall leaves nothing',
+  name: 'helm install gives three ready pods that pass helm test with signed gossip, and uninstall leaves nothing',
   timeoutMs: 240_000,
-  async run({ kube, settings: { image } }) {
-    await kube.dropNamespace(HELM_NAMESPACE)
-    await kube.makeNamespace(HELM_NAMESPACE)
-    const [repository = '', tag = 'latest'] = image.split(/:(?=[^/]*$)/)
-    const values = [`image.repository=${repository}`, `image.tag=${tag}`, 'ingress.enabled=false'].flatMap((value) => ['--set', value])
-    const where = ['--namespace', HELM_NAMESPACE]
-    await run('helm', ['install', 'jackdaw', CHART, ...where, ...values, '--wait', '--timeout', '90s'], { timeoutMs: 100_000 })
-    await run('helm', ['uninstall', 'jackdaw', ...where, '--wait', '--timeout', '90s'], { timeoutMs: 100_000 })
-    await run('kubectl', ['wait', ...where, '--for=delete', 'pod', '--all', '--timeout=90s'], { timeoutMs: 100_000 })
-    const kinds = 'statefulsets,services,endpointslices,poddisruptionbudgets,roles,rolebindings,ingresses,persistentvolumeclaims'
-    const left = await run('kubectl', ['get', kinds, ...where, '--output', 'name'])
-    if (left.trim() !== '') throw new Error(`uninstall left ${left}`)
-    await kube.dropNamespace(HELM_NAMESPACE)
+  async run({ kube, settings, note }) {
+    await inNamespace(kube, HELM_NAMESPACE, async () => {
+      const release = new Release(settings, HELM_NAMESPACE)
+      await putKeys(release.kube, [Buffer.alloc(32, 'key').toString('base64')])
+      const startedAt = performance.now()
+      await release.install(settings.image, ['gossip.existingSecret=jackdaw-gossip'])
+      note('seconds from helm install to three ready pods', ((performance.now() - startedAt) / 1000).toFixed(1))
+      await requireSigned(release)
+      const said = await release.test()
+      if (!/Phase: +Succeeded/.test(said)) throw new Error(`helm test did not say that it succeeded:\n${said}`)
+      await release.uninstall()
+      const kinds = 'statefulsets,services,endpointslices,poddisruptionbudgets,roles,rolebindings,ingresses,persistentvolumeclaims'
+      const left = await release.kube.kubectl(['get', kinds, '--output', 'name'])
+      if (left.trim() !== '') throw new Error(`uninstall left ${left}`)
+      release.client.close()
+    })
   },
 }

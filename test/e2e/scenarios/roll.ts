@@ -3,7 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CheckingOptions, whileChecking } from '../checking-client.ts'
-import { load, requirePerfect } from '../fortio.ts'
+import { load, requirePerfect, type Target } from '../fortio.ts'
 import { keyAt, requireKeys } from '../key-set.ts'
 import type { Context, Scenario } from '../scenario.ts'
 import { install } from './install.ts'
@@ -19,8 +19,19 @@ export const rolledOnOneKey: Scenario = {
   name: 'a rolling update under load on one key fails no request and loses no key',
   timeoutMs: ROLL_TIMEOUT_MS,
   async run(context) {
-    await rollUnderLoad(context, 'GET /get/{key}', `get/${LOADED_KEY}`, { maxKeys: UNBOUNDED, listed: null })
+    await rollUnderLoad(context, { name: 'GET /get/{key}', path: `get/${LOADED_KEY}` }, { maxKeys: UNBOUNDED, listed: null })
     context.note('keys checked after the roll', await requireKeys(context.client, 'after the roll'))
+  },
+}
+
+export const rolledUnderWrites: Scenario = {
+  name: 'a rolling update under writing load fails no request and loses no key',
+  timeoutMs: ROLL_TIMEOUT_MS,
+  long: true,
+  async run(context) {
+    const body = JSON.stringify({ 'written-under-load': 'v'.repeat(100) })
+    await rollUnderLoad(context, { name: 'POST /set', path: 'set', body }, { maxKeys: UNBOUNDED, listed: null })
+    context.note('keys checked after the roll under writes', await requireKeys(context.client, 'after the roll under writes'))
   },
 }
 
@@ -33,16 +44,17 @@ export const rolledOnTheList: Scenario = {
     const listed = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`pair-${i}`, i % 3 === 0 ? i : `value ${i}`]))
     const { status, body } = await context.client.set(listed)
     if (status !== 200) throw new Error(`POST /set: ${status} ${body}`)
-    await rollUnderLoad(context, 'GET /', '', { maxKeys: 8, listed })
+    await rollUnderLoad(context, { name: 'GET /', path: '' }, { maxKeys: 8, listed })
   },
 }
 
-async function rollUnderLoad(context: Context, what: string, path: string, options: CheckingOptions): Promise<void> {
+async function rollUnderLoad(context: Context, target: Target, options: CheckingOptions): Promise<void> {
   const { kube, settings, signal, note, loaded } = context
   const seconds = settings.rollSeconds
-  const before = await uids(context)
+  const what = target.name
+  const before = await kube.uids()
   const startedAt = performance.now()
-  const judged = load(settings, what, path, seconds, signal).then((result) => {
+  const judged = load(settings, target, seconds, signal).then((result) => {
     loaded(result)
     return result
   })
@@ -59,10 +71,6 @@ async function rollUnderLoad(context: Context, what: string, path: string, optio
   })
   note(`checked beside it under ${what}`, `${checked.writes} writes and ${checked.reads} reads of ${checked.keys} keys`)
   requirePerfect(await judged, seconds)
-  const stayed = (await uids(context)).filter((uid) => before.includes(uid))
+  const stayed = (await kube.uids()).filter((uid) => before.includes(uid))
   if (stayed.length > 0) throw new Error(`${stayed.length} pods were not replaced`)
-}
-
-async function uids({ kube }: Context): Promise<readonly string[]> {
-  return Promise.all((await kube.pods()).map((pod) => kube.uid(pod)))
 }
