@@ -103,12 +103,18 @@ function setting(values: readonly string[]): readonly string[] {
   return values.flatMap((value) => ['--set', value])
 }
 
-/** Runs `event` in a namespace made for it, which is gone afterwards unless it failed: then it stays, to be looked at, until the next run. */
-export async function inNamespace(kube: Kube, namespace: string, event: () => Promise<void>): Promise<void> {
+/** Runs `event` in a namespace made for it, which is gone afterwards. What it fails with tells what was in the namespace. */
+export async function inNamespace(settings: Settings, namespace: string, event: () => Promise<void>): Promise<void> {
+  const kube = new Kube(settings.image, namespace)
   await kube.dropNamespace(namespace)
   await kube.makeNamespace(namespace)
-  await event()
-  await kube.dropNamespace(namespace)
+  try {
+    await event()
+  } catch (error) {
+    throw new Error(`${(error as Error).stack}\n${await kube.diagnosis()}`)
+  } finally {
+    await kube.dropNamespace(namespace)
+  }
 }
 
 /** Installs a release with the image under test in a namespace of its own, runs `event`, and removes both. */
@@ -118,8 +124,8 @@ export async function withRelease(
   options: { readonly image?: string; readonly chart?: string; readonly values?: readonly string[] },
   event: (release: Release) => Promise<void>,
 ): Promise<void> {
-  const { kube, settings } = context
-  await inNamespace(kube, namespace, async () => {
+  const { settings } = context
+  await inNamespace(settings, namespace, async () => {
     const release = new Release(settings, namespace)
     try {
       await release.install(options.image ?? settings.image, options.values ?? [], options.chart)

@@ -100,22 +100,34 @@ export class Kube {
     return this.evaluate(pod, `fetch('http://127.0.0.1:9090/metrics').then(async (answer) => process.stdout.write(await answer.text()))`)
   }
 
-  /** Values of keys as one pod answers them, past the ingress; `null` for those that it says are not there. */
-  async readKeys(pod: string, keys: readonly string[]): Promise<readonly (string | null)[]> {
+  /**
+   * What the pods answer when all are asked for a key at the same moment, past the ingress: for each key one answer of each pod, `null` for "not there". Where
+   * the answers differ all are asked once more, as a write may have come between.
+   */
+  async answers(keys: readonly string[]): Promise<readonly (readonly (string | null)[])[]> {
+    const pods = await this.pods()
+    const hosts = (await this.kubectl(['get', 'pods', '--selector', this.selector, '--output', 'jsonpath={.items[*].status.podIP}']))
+      .trim()
+      .split(' ')
     const script = `
-      const keys = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
-      const read = async (key) => {
-        const answer = await fetch('http://127.0.0.1:8080/get/' + encodeURIComponent(key))
+      const { keys, hosts } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
+      const read = async (host, key) => {
+        const answer = await fetch('http://' + host + ':8080/get/' + encodeURIComponent(key), { signal: AbortSignal.timeout(10000) })
         const body = await answer.text()
         return answer.status === 404 ? null : answer.ok ? body : 'status ' + answer.status
       }
+      const everywhere = (key) => Promise.all(hosts.map((host) => read(host, key)))
+      const twice = async (key) => {
+        const first = await everywhere(key)
+        return new Set(first).size === 1 ? first : everywhere(key)
+      }
       const all = async () => {
         const values = []
-        for (let i = 0; i < keys.length; i += 16) values.push(...(await Promise.all(keys.slice(i, i + 16).map(read))))
+        for (let i = 0; i < keys.length; i += 8) values.push(...(await Promise.all(keys.slice(i, i + 8).map(twice))))
         process.stdout.write(JSON.stringify(values))
       }
       all()`
-    return JSON.parse(await this.evaluate(pod, script, { input: JSON.stringify(keys), timeoutMs: 60_000 }))
+    return JSON.parse(await this.evaluate(pods[0] ?? '', script, { input: JSON.stringify({ keys, hosts }), timeoutMs: 60_000 }))
   }
 
   /** The value of a key as one pod has it for itself, past the ingress; the key is deleted then. */
@@ -132,7 +144,8 @@ export class Kube {
       await attempt(['get', 'pods,endpointslices', '--output', 'wide']),
       await attempt(['get', 'events', '--sort-by=.lastTimestamp']),
     ]
-    for (const pod of await this.pods().catch(() => [])) {
+    const pods = (await attempt(['get', 'pods', '--output', 'jsonpath={.items[*].metadata.name}'])).split(' ')
+    for (const pod of pods) {
       parts.push(`--- ${pod}`, await attempt(['logs', pod, '--tail=60']), await attempt(['logs', pod, '--previous', '--tail=30']))
     }
     return parts.join('\n')

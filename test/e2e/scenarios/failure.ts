@@ -1,10 +1,11 @@
 /**
  * What the sudden loss of a pod is measured by, however it is lost.
  *
- * Writes that were acknowledged in the last moment may be lost, for replication is asynchronous: they are counted, and none may be older than a
- * moment. What was at rest before must all be there.
+ * Writes that were acknowledged in the last moment may be lost, for replication is asynchronous: they are counted, none may be older than a
+ * moment, and the members' own ledger must not say less. What was at rest before must all be there.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { total } from '../convergence.ts'
 import { Hammer } from '../hammer.ts'
 import { requireKeys } from '../key-set.ts'
 import type { Context } from '../scenario.ts'
@@ -19,7 +20,9 @@ const OLDEST_LOSS_MS = 1_000
 
 /** Lets `fail` happen under writes, then `mend`, and checks what both cost. `name` is what the report calls it. */
 export async function whileHammering(context: Context, name: string, fail: () => Promise<void>, mend: () => Promise<void>): Promise<void> {
-  const { client, settings, note } = context
+  const { client, kube, settings, note } = context
+  const mostLost = () => total(kube, 'jackdaw_lost_writes_bound', 'bound="most"')
+  const before = await mostLost()
   const hammer = new Hammer(settings.ingressUrl, `hammered-${Date.now()}`)
   let failedAtMs = 0
   let gapMs = 0
@@ -44,6 +47,9 @@ export async function whileHammering(context: Context, name: string, fail: () =>
   const { acknowledged, lost, firstMs, lastMs } = await hammer.losses(failedAtMs)
   const when = lost === 0 ? '' : `, acknowledged ${firstMs} to ${lastMs} ms after the command began`
   note(`writes lost by ${name}`, `${lost} of ${acknowledged} acknowledged${when}`)
+  const most = (await mostLost()) - before
+  note(`most writes that the members say ${name} may have taken`, most)
+  if (lost > most) throw new Error(`${lost} acknowledged writes were lost, and the members say at most ${most}`)
   if (firstMs !== null && firstMs < -OLDEST_LOSS_MS) throw new Error(`a write was lost ${-firstMs} ms after it was acknowledged`)
   note(`keys checked after ${name}`, await requireKeys(client, `after ${name}`))
   if (gapMs > LONGEST_GAP_MS) throw new Error(`${Math.round(gapMs)} ms without an accepted write`)

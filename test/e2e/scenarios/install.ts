@@ -57,8 +57,8 @@ async function requireSameCluster({ kube, client }: Context, pod: string): Promi
 export const installedByHelm: Scenario = {
   name: 'helm install gives three ready pods that pass helm test with signed gossip, and uninstall leaves nothing',
   timeoutMs: 240_000,
-  async run({ kube, settings, note }) {
-    await inNamespace(kube, HELM_NAMESPACE, async () => {
+  async run({ settings, note }) {
+    await inNamespace(settings, HELM_NAMESPACE, async () => {
       const release = new Release(settings, HELM_NAMESPACE)
       await putKeys(release.kube, [Buffer.alloc(32, 'key').toString('base64')])
       const startedAt = performance.now()

@@ -15,11 +15,11 @@ const VALUES = globSync(`${CHART}/ci/*-values.yaml`).sort()
 export const judged: Scenario = {
   name: 'the API server accepts every field of what the chart renders',
   timeoutMs: 120_000,
-  async run({ kube, settings, note }) {
+  async run({ settings, note }) {
     const lacking = await lackingKinds()
     const defined = lacking && settings.definitions !== null ? await defineKinds(settings.definitions) : []
     try {
-      await inNamespace(kube, NAMESPACE, async () => {
+      await inNamespace(settings, NAMESPACE, async () => {
         for (const file of VALUES) {
           if (basename(file) === MONITORED && lacking && defined.length === 0) {
             console.log(`      E2E_DEFINITIONS is not set, and the cluster lacks kinds that ${MONITORED} has: it is left out`)
@@ -41,9 +41,9 @@ export const installedWithFiles: Scenario = {
   name: "the chart's minimal and production values install and pass helm test",
   timeoutMs: 500_000,
   long: true,
-  async run({ kube, settings, note }) {
+  async run({ settings, note }) {
     for (const file of VALUES.filter((path) => /(minimal|production)-values/.test(path))) {
-      await inNamespace(kube, NAMESPACE, async () => {
+      await inNamespace(settings, NAMESPACE, async () => {
         const release = new Release(settings, NAMESPACE)
         const startedAt = performance.now()
         await release.installFile(settings.image, file)

@@ -12,10 +12,10 @@ export const twoReleases: Scenario = {
   name: 'two releases in one namespace never mix',
   timeoutMs: 300_000,
   long: true,
-  async run({ kube, settings, note }) {
-    await inNamespace(kube, NAMESPACE, async () => {
+  async run({ settings, note }) {
+    await inNamespace(settings, NAMESPACE, async () => {
       const releases = ['jackdaw', 'other'].map((name) => new Release(settings, NAMESPACE, name))
-      await Promise.all(releases.map((release) => release.install(settings.image, [])))
+      for (const release of releases) await release.install(settings.image, [])
       for (const release of releases) {
         await release.reachable()
         await converged(release.kube, 3, 30_000)
@@ -35,9 +35,7 @@ export const twoReleases: Scenario = {
 }
 
 async function requireOwn({ kube, host }: Release): Promise<void> {
-  for (const pod of await kube.pods()) {
-    const values = await kube.readKeys(pod, KEYS)
-    const wrong = values.filter((value) => value !== JSON.stringify(host))
-    if (wrong.length > 0) throw new Error(`${pod} answers ${wrong.length} of ${KEYS.length} keys with ${wrong[0]}, not ${host}`)
-  }
+  const answers = (await kube.answers(KEYS)).flat()
+  const wrong = answers.filter((value) => value !== JSON.stringify(host))
+  if (wrong.length > 0) throw new Error(`${wrong.length} of ${answers.length} answers for ${host} are ${wrong[0]} or the like`)
 }
