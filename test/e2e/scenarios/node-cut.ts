@@ -17,6 +17,8 @@ const VICTIM = 'jackdaw-1'
 const CUT_MS = 45_000
 const CONVERGED_WITHIN_MS = 60_000
 const PAUSE_MS = 20
+/** On the side of the many: the ingress still sends one in three to the pod that is cut off. */
+const WRITERS = 8
 const CONTESTED = 200
 /** An attempt that takes longer has failed, and the next one may reach another pod. */
 const ATTEMPT_MS = 1_000
@@ -34,11 +36,11 @@ export const nodeCut: Scenario = {
     const { kube, settings, client, note } = context
     await spread(context)
     const conflictsBefore = await total(kube, 'jackdaw_conflicts_total')
-    const http = new IngressClient(settings.ingressUrl, 1, ATTEMPT_MS)
+    const http = new IngressClient(settings.ingressUrl, WRITERS, ATTEMPT_MS)
     const node = await kube.nodeOf(VICTIM)
     await kube.evaluate(VICTIM, detached(writeAlone))
     const stop = new AbortController()
-    const majority = write(http, 'many', stop.signal)
+    const majority = Promise.all(Array.from({ length: WRITERS }, (_, i) => write(http, i, stop.signal)))
     await nodeCommand(context, node, 'cut')
     try {
       await sleep(CUT_MS)
@@ -47,7 +49,7 @@ export const nodeCut: Scenario = {
       await nodeCommand(context, node, 'join')
     }
     const joinedAt = performance.now()
-    const byMany = await majority
+    const byMany = (await majority).flat()
     http.close()
     note('milliseconds from the joined network to views that agree', Math.round(await viewsAgree(kube, 3, CONVERGED_WITHIN_MS)))
     const split: string[] = []
@@ -67,10 +69,10 @@ export const nodeCut: Scenario = {
 }
 
 /** Writes a key of its own and a contested one in turn until told to stop; resolves with the own keys that were acknowledged. */
-async function write(http: IngressClient, side: string, signal: AbortSignal): Promise<readonly string[]> {
+async function write(http: IngressClient, writer: number, signal: AbortSignal): Promise<readonly string[]> {
   const acknowledged: string[] = []
-  for (let i = 0; !signal.aborted; i++) {
-    const key = `${side}-${i}`
+  for (let i = writer; !signal.aborted; i += WRITERS) {
+    const key = `many-${i}`
     if ((await http.set({ [key]: key })).status === 200) acknowledged.push(key)
     await http.set({ [`contested-${i % CONTESTED}`]: key })
     await sleep(PAUSE_MS)
