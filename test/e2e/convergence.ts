@@ -52,8 +52,8 @@ async function until(kube: Kube, withinMs: number, holds: (all: readonly Standin
   }
 }
 
-/** The sum of a metric over all pods; a pod that restarted meanwhile begins at zero again. */
-export async function total(kube: Kube, metric: string, labels: string = ''): Promise<number> {
+/** The sum of a counter over all pods; a pod that restarted meanwhile begins at zero again. */
+export async function total(kube: Kube, metric: string): Promise<number> {
   const texts = await Promise.all((await kube.pods()).map((pod) => kube.metrics(pod)))
-  return texts.reduce((sum, text) => sum + (metricOf(text, metric, labels) ?? 0), 0)
+  return texts.reduce((sum, text) => sum + (metricOf(text, metric) ?? 0), 0)
 }
