@@ -125,9 +125,12 @@ export class Followers {
     return this.#bySlot[slot] as readonly Outgoing[]
   }
 
+  /** For how long every seat has been complete; -1 while one is not, by now: seats move with the view, and one that has fallen silent vouches for nothing. */
   seatsCompleteForMs(slot: number, nowMs: number): number {
     const since = this.#seatsCompleteSinceMs[slot] as number
-    return since < 0 ? -1 : nowMs - since
+    const self = this.#context.self().name
+    const seats = this.#context.view().seats(slot)
+    return since < 0 || !seats.every((name) => name === self || this.inSync(name, slot, nowMs)) ? -1 : nowMs - since
   }
 
   /** Puts a grant of slots (held by this member until now) into the streams of all that follow them, and lets it leave at once. */
