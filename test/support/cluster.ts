@@ -24,6 +24,14 @@ export interface ClusterOptions {
   readonly node?: Partial<NodeOptions>
   /** Prints the nodes' logs with virtual time: for looking at a failing seed. */
   readonly verbose?: boolean
+  /** The code that a member runs, where it is not this version's. */
+  readonly codeOf?: (name: string) => NodeCode | undefined
+}
+
+/** What a member is made of. */
+export interface NodeCode {
+  readonly Node: typeof Node
+  readonly Swim: typeof Swim
 }
 
 const GOSSIP_PORT = 7946
@@ -31,6 +39,15 @@ const PEER_PORT = 7947
 /** After a hand-over the listeners stay open until the endpoints have propagated, and close when the last requests are answered. */
 const LISTEN_ON_MS = 3000
 const LAST_REQUESTS_MS = 500
+
+export interface StartOptions {
+  /** Of its store; by default as all have. */
+  readonly maxMemoryBytes?: number
+  /** What the machine's wall clock is ahead by. Default: what it was for the name's last life. */
+  readonly wallOffsetMs?: number
+  /** A container that is started again in its pod: the address and the UID stay. */
+  readonly inPlaceOf?: Life
+}
 
 /** One life of one name. */
 export interface Life {
@@ -53,6 +70,10 @@ export class Cluster {
   readonly lives = new Map<string, Life>()
   readonly #options: ClusterOptions
   readonly #wallOffsetsMs = new Map<string, number>()
+  /** Lives that are stopping in order, and whom to tell when they are gone. */
+  readonly #stops = new Map<Life, () => void>()
+  /** Told of every life when its node has been made and before it runs, and when it has ended, however. */
+  watcher: { started(life: Life): void; ended(life: Life): void } | null = null
   #hosts = 0
 
   constructor(options: ClusterOptions) {
@@ -67,16 +88,11 @@ export class Cluster {
   }
 
   /** A new pod: a new address and UID, an empty store. Its wall clock is `wallOffsetMs` ahead; later lives of the name come back to that machine. */
-  start(
-    name: string,
-    {
-      wallOffsetMs = this.#wallOffsetsMs.get(name) ?? 0,
-      maxMemoryBytes,
-    }: { readonly wallOffsetMs?: number; readonly maxMemoryBytes?: number } = {},
-  ): Life {
+  start(name: string, { wallOffsetMs = this.#wallOffsetsMs.get(name) ?? 0, maxMemoryBytes, inPlaceOf }: StartOptions = {}): Life {
     const number = ++this.#hosts
-    const host = `10.0.${number >> 8}.${number & 255}`
-    const uid = `uid-${number}`
+    const host = inPlaceOf?.host ?? `10.0.${number >> 8}.${number & 255}`
+    const uid = inPlaceOf?.uid ?? `uid-${number}`
+    const code = this.#options.codeOf?.(name) ?? { Node, Swim }
     const clock = new HostClock(this.clock)
     // Before the node is made, which reads it.
     clock.wallOffsetMs = wallOffsetMs
@@ -84,7 +100,7 @@ export class Cluster {
     const machine = this.network.host(host, clock)
     const random = new SeededRandom(this.#options.seed * 1000 + number)
     const logger = this.#options.verbose === true ? this.#printing(name) : SILENT
-    const node = new Node(
+    const node = new code.Node(
       {
         name,
         clusterId: 'simulated',
@@ -107,7 +123,7 @@ export class Cluster {
         random,
         logger,
         membership: (self, events) =>
-          new Swim({
+          new code.Swim({
             clock,
             random,
             logger,
@@ -129,6 +145,7 @@ export class Cluster {
     const life: Life = { name, host, uid, clock, node, superseded: false, accepting: true }
     this.lives.set(name, life)
     this.platform.create(name, uid, `${host}:${GOSSIP_PORT}`)
+    this.watcher?.started(life)
     node.start()
     return life
   }
@@ -139,32 +156,55 @@ export class Cluster {
     return life
   }
 
-  /** SIGKILL. The platform's object stays, as when a container restarts in place; `delete` removes it. */
+  /** The wall clock of a member's machine is set: the member feels it while it runs, and its later lives begin with it. */
+  setWallOffset(name: string, wallOffsetMs: number): void {
+    this.#wallOffsetsMs.set(name, wallOffsetMs)
+    const life = this.lives.get(name)
+    if (life !== undefined) life.clock.wallOffsetMs = wallOffsetMs
+  }
+
+  /** SIGKILL. The platform's object stays, as when a container restarts in place, unless the pod was stopping: then this was its end. */
   kill(name: string, silent: boolean = false): void {
-    const { host, node } = this.life(name)
+    const life = this.life(name)
     this.lives.delete(name)
-    node.close()
-    this.network.kill(host, silent)
+    life.node.close()
+    this.network.kill(life.host, silent)
+    this.watcher?.ended(life)
+    this.#stopped(life)
   }
 
   /** A pod deleted in order: told, handed over, stopped, gone. `done` comes when the platform has forgotten it. */
   stop(name: string, done: () => void, graceMs: number = 30_000): void {
     const life = this.life(name)
+    this.#stops.set(life, done)
     this.platform.stopping(name)
     life.node.handOver(graceMs, () => {
       // Listeners keep answering until the endpoints have propagated.
-      this.clock.after(LISTEN_ON_MS, () => {
+      life.clock.after(LISTEN_ON_MS, () => {
         life.accepting = false
-        this.clock.after(LAST_REQUESTS_MS, () => {
+        life.clock.after(LAST_REQUESTS_MS, () => {
           life.node.stop(500, () => {
             this.network.kill(life.host)
             if (this.lives.get(name) === life) this.lives.delete(name)
-            this.platform.deleted(name)
-            done()
+            this.watcher?.ended(life)
+            this.#stopped(life)
           })
         })
       })
     })
+  }
+
+  /** The pod of a stopping life is gone, in order or not. */
+  #stopped(life: Life): void {
+    const done = this.#stops.get(life)
+    if (done === undefined) return
+    this.#stops.delete(life)
+    this.platform.deleted(life.name)
+    done()
+  }
+
+  isStopping(life: Life): boolean {
+    return this.#stops.has(life)
   }
 
   /** `kubectl rollout restart`: from the highest ordinal down, each waits for the one before to be ready. */
@@ -199,8 +239,10 @@ export class Cluster {
     this.runUntil(() => [...this.lives.values()].every(({ node }) => node.ready().ok), limitMs, 'all ready')
   }
 
-  /** Every slot has one holder, all agree on it, and all seats hold equal data. Null when so, else what is not. */
-  disagreement(): string | null {
+  /**
+   * Every slot has one holder, all agree on it, and all seats hold equal data, unless they are full and `evicting`. Null when so, else what is not.
+   */
+  disagreement(evicting: boolean = false): string | null {
     const lives = [...this.lives.values()]
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const holders = lives.filter(({ node }) => node.inside.replication.executes(slot))
@@ -211,7 +253,7 @@ export class Cluster {
         const { replication, store } = node.inside
         const route = replication.route(slot)
         if (name !== holder.name && route !== holder.name) return `${name} believes slot ${slot} at ${route}, it is at ${holder.name}`
-        if (name === holder.name || !replication.isComplete(slot)) continue
+        if (name === holder.name || evicting || !replication.isComplete(slot)) continue
         const own = store.slotDigest(slot)
         if (own.high !== digest.high || own.low !== digest.low) return `slot ${slot} differs between ${holder.name} and ${name}`
       }

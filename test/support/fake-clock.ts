@@ -47,6 +47,11 @@ export class FakeClock implements Clock {
     this.after(0, fn)
   }
 
+  /** Timers that are set and not cancelled. O(timers). */
+  get pending(): number {
+    return this.#heap.reduce((sum, { fn }) => sum + (fn === null ? 0 : 1), 0)
+  }
+
   /** Runs all that falls due within the next `ms`, then stands at that time. */
   advance(ms: number): void {
     this.runUntil(this.#now + ms)
@@ -155,6 +160,10 @@ export class HostClock implements Clock {
     if (this.#dead) return
     if (this.#paused) this.#waiting.push(fn)
     else fn()
+  }
+
+  get paused(): boolean {
+    return this.#paused
   }
 
   get dead(): boolean {

@@ -24,6 +24,8 @@ export interface NetworkOptions {
   readonly duplication: number
 }
 
+export type Arriving = 'packet' | 'exchange' | 'message'
+
 /** How long a stream survives a cut: keepalive every 2 s, answered within 1 s. */
 const STREAM_BREAKS_AFTER_MS = 3_000
 const RETRY_MS = 50
@@ -36,6 +38,8 @@ export class MemoryNetwork {
   /** `from>to` pairs between which nothing passes, and since when. */
   readonly #cuts = new Map<string, number>()
   readonly #streams = new Set<Wire>()
+  /** Told of all that arrives, before it is handled: packets, halves of exchanges, messages of streams. */
+  tap: ((kind: Arriving, from: string, to: string, bytes: Buffer) => void) | null = null
 
   constructor(clock: FakeClock, random: Random, options: Partial<NetworkOptions> = {}) {
     this.#clock = clock
@@ -92,7 +96,10 @@ export class MemoryNetwork {
       if (this.#random.next() < this.options.loss || !this.passes(from.name, hostOf(to))) continue
       this.#clock.after(this.delay(), () => {
         const host = this.#hosts.get(hostOf(to))
-        host?.clock.run(() => host.receivePacket(to, Buffer.from(packet), fromAddress))
+        host?.clock.run(() => {
+          this.tap?.('packet', from.name, host.name, packet)
+          host.receivePacket(to, Buffer.from(packet), fromAddress)
+        })
       })
     }
   }
@@ -120,6 +127,19 @@ export class MemoryNetwork {
       if (!wire.connected) wire.break('timeout')
     })
     return wire.near
+  }
+
+  /** Breaks all streams between two hosts, as a middlebox does that has forgotten them. */
+  reset(one: string, other: string): void {
+    for (const wire of [...this.#streams])
+      if (wire.pairs().includes(`${one}>${other}`)) this.#clock.after(this.delay(), () => wire.break('reset'))
+  }
+
+  /** Bytes that streams hold back because their path is cut. */
+  get stalledBytes(): number {
+    let bytes = 0
+    for (const wire of this.#streams) bytes += wire.stalledBytes
+    return bytes
   }
 
   /** @internal */
@@ -183,9 +203,12 @@ export class MemoryHost {
             this.#network.deliver(host.name, this.name, () => finish(new Error('refused'), null))
             return
           }
+          this.#network.tap?.('exchange', this.name, host.name, message)
           handle(Buffer.from(message), address, (answer) => {
             this.#network.deliver(host.name, this.name, (self) => {
-              if (self === this) finish(null, Buffer.from(answer))
+              if (self !== this) return
+              this.#network.tap?.('exchange', host.name, this.name, answer)
+              finish(null, Buffer.from(answer))
             })
           })
         })
@@ -239,6 +262,10 @@ class Wire {
 
   touches(host: MemoryHost): boolean {
     return this.#dialler === host || this.#acceptor === host
+  }
+
+  get stalledBytes(): number {
+    return [...this.#stalled.out, ...this.#stalled.back].reduce((sum, message) => sum + message.length, 0)
   }
 
   pairs(): string[] {
@@ -312,7 +339,9 @@ class Wire {
         if (this.ended) return
         to.clock.run(() => {
           const handlers = direction === 'out' ? this.#acceptorHandlers : this.#diallerHandlers
-          if (!this.ended) handlers?.message(message)
+          if (this.ended) return
+          this.#network.tap?.('message', from.name, to.name, message)
+          handlers?.message(message)
         })
       })
     }
