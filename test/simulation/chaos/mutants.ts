@@ -1,0 +1,133 @@
+/**
+ * Mutants: rules of the product, each replaced by one that is wrong. A simulation that is worth its time finds every one of them: `npm run simulate --
+ * --mutant NAME` hunts for a seed, and the test replays the seed that is pinned here. They are put in by a rewrite of the source when it is loaded
+ * (rewrites.ts), so the product knows nothing of them; one whose snippet is gone is refused, and has to be written anew.
+ */
+import type { Rewrite } from './rewrites.ts'
+
+export interface Mutant {
+  /** What goes wrong in the world with such a product. */
+  readonly consequence: string
+  readonly rewrites: readonly Rewrite[]
+  /** A seed that finds it. */
+  readonly seed: number
+}
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  'leaving-moves-authority': {
+    consequence: 'who hears that a primary leaves takes its slots over before the tail of its stream has arrived',
+    rewrites: [
+      {
+        file: 'replication/claims.ts',
+        find: 'lastHeld = !isGone(term.name, term.generation)',
+        replace: 'lastHeld = !isGone(term.name, term.generation) && !this.#context.view().isLeaving(term.name)',
+      },
+      {
+        file: 'replication/claims.ts',
+        find: 'if (holding !== undefined && this.#isBetter(',
+        replace: 'if (holding !== undefined && !this.#context.view().isLeaving(name) && this.#isBetter(',
+      },
+    ],
+    seed: 9,
+  },
+  'session-without-generation': {
+    consequence: 'a container that restarts in place is taken for its earlier life: sessions, grants and terms of that life count on',
+    rewrites: [
+      {
+        file: 'replication/followers.ts',
+        find: `    const outgoing = this.#outgoing.get(peer.name)
+    return outgoing?.peer.generation === peer.generation ? outgoing : undefined`,
+        replace: '    return this.#outgoing.get(peer.name)',
+      },
+      {
+        file: 'replication/followers.ts',
+        find: `    const bulk = this.#bulk.get(peer.name)
+    return bulk?.peer.generation === peer.generation ? bulk : undefined`,
+        replace: '    return this.#bulk.get(peer.name)',
+      },
+      {
+        file: 'replication/outgoing.ts',
+        find: 'const sequence = ack.epoch === this.#epoch ? ack.sequence : 0',
+        replace: 'const sequence = ack.sequence',
+      },
+      {
+        file: 'replication/following.ts',
+        find: 'session.peer.generation < link.peer.generation',
+        replace: 'false',
+      },
+      {
+        file: 'replication/following.ts',
+        find: 'session.peer.generation > link.peer.generation',
+        replace: 'false',
+      },
+    ],
+    seed: 2,
+  },
+  'empty-claim-on-partial-view': {
+    consequence: 'a newcomer that has met one of two peers claims slots that the other holds, and is empty',
+    rewrites: [{ file: 'replication/claims.ts', find: 'unheld && unaccounted.length > 0 && waitedMs < SILENT_MS', replace: 'false' }],
+    seed: 1,
+  },
+  'complete-after-held-dead': {
+    consequence: 'a member that was held dead goes on to call its copies complete, though it was streamed nothing meanwhile',
+    rewrites: [{ file: 'node.ts', find: 'heldDead: () => this.#replication.heldDead()', replace: 'heldDead: () => {}' }],
+    seed: 24,
+  },
+  'eviction-clears-completeness': {
+    consequence: 'where memory is full no copy is ever complete, and a roll stops',
+    rewrites: [
+      {
+        file: 'replication/replication.ts',
+        find: 'if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)',
+        replace: `if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)
+    else this.#table.markPartial(slot)`,
+      },
+    ],
+    seed: 1,
+  },
+  'readiness-not-latched': {
+    consequence: 'one death makes every survivor unready, and the Service is empty with all data present',
+    rewrites: [
+      {
+        file: 'node.ts',
+        find: '    this.#replication.tick()\n',
+        replace: '    this.#replication.tick()\n    this.#ready &&= this.#replication.seatsComplete()\n',
+      },
+    ],
+    seed: 1,
+  },
+  'claim-without-asking': {
+    consequence: 'members claim the slots of a dead one without asking who has the better copy, or another claim',
+    rewrites: [
+      {
+        file: 'replication/claims.ts',
+        find: 'if (name === this.#context.self().name || round.waiting.has(name) || round.answers.has(name)) continue',
+        replace: 'continue',
+      },
+    ],
+    seed: 11,
+  },
+  'surplus-dropped-early': {
+    consequence: 'a copy without a seat is deleted while the seats are still being filled',
+    rewrites: [
+      {
+        file: 'replication/replication.ts',
+        find: 'this.#followers.seatsCompleteForMs(slot, nowMs) >= SURPLUS_WAIT_MS',
+        replace: 'nowMs >= 0',
+      },
+      { file: 'replication/replication.ts', find: 'const SURPLUS_WAIT_MS = 10_000\n', replace: '' },
+    ],
+    seed: 28,
+  },
+  'increment-retried': {
+    consequence: 'an increment whose answer was lost is sent again, and counts twice',
+    rewrites: [
+      {
+        file: 'cache/operation.ts',
+        find: 'return known.repeatable && operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
+        replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
+      },
+    ],
+    seed: 24,
+  },
+}
