@@ -21,8 +21,6 @@ interface Watched {
   readonly primary: Uint8Array
   /** By slot: the term under which this member granted the slot away last. */
   readonly granted: (Term | null)[]
-  /** By slot: when another primary beat this one last, in virtual time. */
-  readonly beatenMs: Float64Array
 }
 
 export class AuthorityWatch {
@@ -48,17 +46,11 @@ export class AuthorityWatch {
       known: new Array(SLOT_COUNT).fill(null),
       primary: new Uint8Array(SLOT_COUNT),
       granted: new Array(SLOT_COUNT).fill(null),
-      beatenMs: new Float64Array(SLOT_COUNT).fill(Number.NEGATIVE_INFINITY),
     })
   }
 
   ended(life: Life): void {
     this.#watched.delete(life)
-  }
-
-  /** When another primary beat this member in the slot last, in virtual time. */
-  beatenMs(life: Life, slot: number): number {
-    return this.#watched.get(life)?.beatenMs[slot] ?? Number.NEGATIVE_INFINITY
   }
 
   #look(): void {
@@ -82,7 +74,6 @@ export class AuthorityWatch {
     primary[slot] = isPrimary ? 1 : 0
     if (wasPrimary && !isPrimary && term !== null && !this.#isOwn(life, term)) {
       granted[slot] = replication.isComplete(slot) ? term : null
-      if (!replication.isComplete(slot)) watched.beatenMs[slot] = this.#cluster.clock.now()
     }
     if (!isPrimary) return
     const at = `slot ${slot}: ${life.name}`

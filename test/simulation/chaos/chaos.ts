@@ -50,7 +50,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   const faults = new Faults(run, plan, trace)
   const clients = new Clients(run, plan, trace, verdict)
   const authority = new AuthorityWatch(run, plan, faults, verdict)
-  const data = new DataWatch(run, plan, { authority, clients, faults, trace, verdict })
+  const data = new DataWatch(run, plan, { clients, faults, trace, verdict })
   run.watcher = {
     started(life) {
       authority.started(life)

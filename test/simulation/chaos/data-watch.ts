@@ -8,7 +8,6 @@ import { SLOT_COUNT } from '../../../src/lib/slot.ts'
 import { compareStamps } from '../../../src/lib/version.ts'
 import { sameTerm } from '../../../src/placement/index.ts'
 import type { Cluster, Life } from '../../support/cluster.ts'
-import type { AuthorityWatch } from './authority-watch.ts'
 import { CLIENTS, type Clients, type KeyHistory } from './clients.ts'
 import type { Faults } from './faults.ts'
 import type { Plan } from './plan.ts'
@@ -22,8 +21,6 @@ const SILENCE_MS = 7_000
 const AWAKE_MS = 1_500
 /** A copy passes for one in sync for so long after its last acknowledgement (outgoing.ts), and a call takes its time. */
 const IN_SYNC_MS = 1_500
-/** How long a copy counts as that of a beaten member. */
-const BEATEN_MS = 30_000
 /** A request waits at most twice, where it was asked and where it was forwarded to, and some have been given up by their clients. */
 const MAX_PARKED = 8 * CLIENTS
 /** All that the clients of a run write is less. */
@@ -32,7 +29,6 @@ const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 const MAX_TIMERS = 120
 
 export interface DataWatchParts {
-  readonly authority: AuthorityWatch
   readonly clients: Clients
   readonly faults: Faults
   readonly trace: Trace
@@ -42,7 +38,6 @@ export interface DataWatchParts {
 export class DataWatch {
   readonly #cluster: Cluster
   readonly #plan: Plan
-  readonly #authority: AuthorityWatch
   readonly #clients: Clients
   readonly #faults: Faults
   readonly #trace: Trace
@@ -61,7 +56,6 @@ export class DataWatch {
   constructor(cluster: Cluster, plan: Plan, parts: DataWatchParts) {
     this.#cluster = cluster
     this.#plan = plan
-    this.#authority = parts.authority
     this.#clients = parts.clients
     this.#faults = parts.faults
     this.#trace = parts.trace
@@ -82,6 +76,14 @@ export class DataWatch {
       const outcome = write(entry, slot, place)
       this.#trace.effect(`${life.name} writes ${entry.keyBytes()} at ${entry.ms}-${entry.counter}: ${outcome}`)
       return outcome
+    }
+    const dropped = replication.dropped.bind(replication)
+    replication.dropped = (entry, slot, evicted) => {
+      const wasComplete = replication.isComplete(slot)
+      dropped(entry, slot, evicted)
+      if (wasComplete && !replication.isComplete(slot)) {
+        this.#verdict.broken('eviction leaves copies complete', `slot ${slot} of ${life.name} is not complete any more without ${entry.keyBytes()}`)
+      }
     }
     const dropSlot = store.dropSlot.bind(store)
     store.dropSlot = (slot) => {
@@ -194,9 +196,8 @@ export class DataWatch {
       if (entry.tombstone && !this.#plan.strict.ordered) continue
       const holders = others.filter((other) => holds(other, entry)).length
       if (holders >= wanted) continue
-      const beaten = this.#cluster.clock.now() - this.#authority.beatenMs(life, slot) < BEATEN_MS
       this.#verdict.broken(
-        beaten ? 'beaten copies are sent before they go' : 'no copy goes before it is replaced',
+        'no copy goes before it is replaced',
         `${life.name} deletes slot ${slot} with ${entry.keyBytes()}, of which ${holders} other copies exist`,
       )
       return

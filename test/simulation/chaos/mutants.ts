@@ -83,7 +83,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     else this.#table.markPartial(slot)`,
       },
     ],
-    seed: 1,
+    seed: 5,
   },
   'readiness-not-latched': {
     consequence: 'one death makes every survivor unready, and the Service is empty with all data present',

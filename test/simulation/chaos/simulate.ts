@@ -2,7 +2,7 @@
  * `npm run simulate`: many seeds, on all processors, for a night or for a hunt.
  *
  *     npm run simulate -- --seeds 10000 [--from 1]      runs them, prints those that fail, and how to replay them
- *     npm run simulate -- --seed 88 [--trace]           one seed, with the members' logs and all that was done on virtual time
+ *     npm run simulate -- --seed 148 [--trace]          one seed, with the members' logs and all that was done on virtual time
  *     npm run simulate -- --mutant NAME [--seeds 1000]  hunts for the first seed that finds a mutant (mutants.ts)
  *
  * `--slots N` runs with another number of slots than 256 (16384 is the product's own). Ends with 1 if a seed failed, or a mutant was not found.
