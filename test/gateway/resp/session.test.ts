@@ -33,6 +33,27 @@ test('a whole pipeline in one piece leaves in one piece', async () => {
   assert.ok(pieces <= 2, `${pieces} pieces`)
 })
 
+test('what is answered or begun late is not overwritten by what others send meanwhile', async () => {
+  const { held, server } = await startHeld((key) => key === 'far')
+  const client = await server.client()
+  const other = await server.client()
+  const overwrite = (): Promise<void> => other.ask(`PING ${'!'.repeat(200)}`, `$200\r\n${'!'.repeat(200)}\r\n`)
+  // With GET the answer is what was there before.
+  client.send('*4\r\n$3\r\nSET\r\n$3\r\nfar\r\n$1\r\n1\r\n$3\r\nGET\r\n')
+  await until(() => held.keys().length === 1, 'SET')
+  await overwrite()
+  held.release('far')
+  await client.expect('$-1\r\n')
+  // The second pair waits for the first.
+  client.send('*5\r\n$4\r\nMSET\r\n$3\r\nfar\r\n$1\r\n2\r\n$3\r\nfar\r\n$1\r\n3\r\n')
+  await until(() => held.keys().length === 1, 'MSET')
+  await overwrite()
+  held.release('far')
+  assert.equal(held.keys(), ['far'])
+  held.release('far')
+  await client.expect('+OK\r\n')
+})
+
 test('names of commands and options have no case', async () => {
   const client = await (await start()).client()
   await client.ask('sEt k v nX\ngEt k', '+OK\r\n$1\r\nv\r\n')
