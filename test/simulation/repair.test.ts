@@ -181,7 +181,9 @@ test('a follower that evicts by itself is not made to take back what it had no r
   assert.ok(before.divergentSlots > 20)
   run.clock.advance(180_000)
   const after = large.node.stats().replication.repair
-  assert.is(small.node.stats().store.evictedTotal, before.evicted, 'nothing else had to go')
+  // Once in a while it tries whether there is room again.
+  const more = small.node.stats().store.evictedTotal - before.evicted
+  assert.ok(more <= before.evicted / 10, `${more} more had to go`)
   assert.ok(after.repairsTotal <= 8 * before.divergentSlots, `${after.repairsTotal} lists of ${before.divergentSlots} slots`)
   run.close()
 })
