@@ -139,6 +139,7 @@ export class Followers {
     for (const slot of slots) for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) addToGroup(byOutgoing, outgoing, slot)
     for (const [outgoing, followed] of byOutgoing) {
       this.#writeMarks(outgoing, followed)
+      outgoing.granting(followed)
       outgoing.write((frames) => frames.grant(number, term, followed))
       outgoing.flush()
     }

@@ -40,8 +40,8 @@ type Arrival = 'held' | 'gone' | 'void'
 /** Somebody waits for the follower to have applied all up to a message. */
 interface Confirmation {
   readonly sequence: number
-  /** The slot that it is about; -1 for all. */
-  readonly slot: number
+  /** The slot that it is about; -1 for all, and for one that has been granted away since. */
+  slot: number
   readonly done: (arrival: Arrival) => void
 }
 
@@ -170,6 +170,11 @@ export class Outgoing {
     return () => {}
   }
 
+  /** The slots are being granted away in this stream: what was written to them before comes before, whomever the follower goes by afterwards. */
+  granting(slots: SlotSet): void {
+    for (const confirmation of this.#confirmations) if (slots.has(confirmation.slot)) confirmation.slot = -1
+  }
+
   /** Adds frames to this turn's message. */
   write(put: (frames: FrameWriter) => void): void {
     if (this.#closed) return
@@ -253,34 +258,34 @@ export class Outgoing {
     for (const confirmation of this.#confirmations) {
       if (confirmation.sequence > this.#ackedSequence) break
       this.#confirmations.delete(confirmation)
-      const { slot } = confirmation
-      // One that goes by another holder, or read the write and had no room for it.
-      const lacks = slot >= 0 && (this.states[slot] === UNFOLLOWED || refused?.has(slot) === true)
-      confirmation.done(lacks ? 'void' : 'held')
+      // It may have read the write and had no room for it.
+      confirmation.done(refused?.has(confirmation.slot) === true ? 'void' : 'held')
     }
   }
 
-  #disappoint(arrival: Arrival): void {
-    const disappointed = [...this.#confirmations]
-    this.#confirmations.clear()
+  #disappoint(arrival: Arrival, chosen: (confirmation: Confirmation) => boolean = () => true): void {
+    const disappointed = [...this.#confirmations].filter(chosen)
+    for (const confirmation of disappointed) this.#confirmations.delete(confirmation)
     for (const { done } of disappointed) done(arrival)
   }
 
   #believe(sequence: number, { complete, elsewhere }: FollowStatus): void {
-    let disowned = false
+    const disowned = new Set<number>()
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const state = this.states[slot] as FollowState
       if (state === UNFOLLOWED || (this.#controlSequence[slot] as number) > sequence) continue
       if (elsewhere.has(slot)) {
         this.setState(slot, UNFOLLOWED)
-        disowned = true
+        disowned.add(slot)
       } else if (complete.has(slot)) {
         if (state !== COMPLETE) this.setState(slot, COMPLETE)
       } else if (state === COMPLETE) {
         this.setState(slot, FOLLOWING)
       }
     }
-    if (disowned) this.#events.disowned(this)
+    if (disowned.size === 0) return
+    this.#disappoint('void', ({ slot }) => disowned.has(slot))
+    this.#events.disowned(this)
   }
 
   #pump(): void {

@@ -99,10 +99,10 @@ test('one that pings while it is held dead hears so with its ack, and comes back
   assert.is(bird.swim.member('p-0')?.state, 'alive')
 })
 
-test('dead in a push/pull is an accusation; as gossip, or as a fact, it is believed', () => {
+test('dead is an accusation where nobody has accused the member before; as a fact it is believed', () => {
   for (const [told, by, becomes] of [
     [{ state: 'dead' }, 'push-pull', 'suspect'],
-    [{ state: 'dead' }, 'gossip', 'dead'],
+    [{ state: 'dead' }, 'gossip', 'suspect'],
     [{ state: 'dead', fact: true }, 'push-pull', 'dead'],
     [{ state: 'left' }, 'push-pull', 'left'],
     [{ state: 'dead', incarnation: 6 }, 'push-pull', 'alive'],
@@ -113,6 +113,23 @@ test('dead in a push/pull is an accusation; as gossip, or as a fact, it is belie
     if (by === 'gossip') puppet.tell(bird, { ...other, ...told })
     else puppet.pushPull(bird, [puppet.record, { ...other, ...told }])
     assert.is(bird.swim.member('b-0')?.state, becomes, `${JSON.stringify(told)} by ${by}`)
+  }
+})
+
+test('by gossip, dead is believed of a member whose trial has lasted for half of the shortest, and in a push/pull of none', () => {
+  for (const [lastedMs, by, becomes] of [
+    [700, 'gossip', 'suspect'],
+    [760, 'gossip', 'dead'],
+    [760, 'push-pull', 'suspect'],
+  ] as const) {
+    const { flock, bird, puppet } = scene()
+    const other = record({ name: 'b-0', address: 'b-0:7946' })
+    puppet.tell(bird, other)
+    puppet.tell(bird, { ...other, state: 'suspect', accuser: 'p-0' })
+    flock.clock.advance(lastedMs - 3)
+    if (by === 'gossip') puppet.tell(bird, { ...other, state: 'dead', accuser: 'p-0' })
+    else puppet.pushPull(bird, [puppet.record, { ...other, state: 'dead' }])
+    assert.is(bird.swim.member('b-0')?.state, becomes, `${by} after ${lastedMs} ms`)
   }
 })
 
