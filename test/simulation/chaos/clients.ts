@@ -237,7 +237,10 @@ export class Clients {
       this.answers.set(said, (this.answers.get(said) ?? 0) + 1)
       this.#trace.effect(`${life.name} answers ${what} of ${operation.keyBytes()} with ${said} ${answer.value?.slice(0, 20) ?? ''}`)
       if (answer.fate !== 'acknowledged' && this.#plan.strict.flawless && !(said === 'NO_REPLICAS' && this.#isAlone()))
-        this.#verdict.broken('planned moves lose nothing', `${what} of ${operation.keyBytes()} at ${life.name}: ${said}`)
+        this.#verdict.broken(
+          said === 'NOT_CONFIRMED' ? 'planned moves confirm' : 'planned moves lose nothing',
+          `${what} of ${operation.keyBytes()} at ${life.name}: ${said}`,
+        )
       done(answer)
     }
     const timer = clock.after(TIMEOUT_MS, () => finish({ fate: 'unknown', value: undefined, existed: false }, 'silence'))

@@ -82,7 +82,10 @@ export class DataWatch {
       const wasComplete = replication.isComplete(slot)
       dropped(entry, slot, evicted)
       if (wasComplete && !replication.isComplete(slot)) {
-        this.#verdict.broken('eviction leaves copies complete', `slot ${slot} of ${life.name} is not complete any more without ${entry.keyBytes()}`)
+        this.#verdict.broken(
+          'eviction leaves copies complete',
+          `slot ${slot} of ${life.name} is not complete any more without ${entry.keyBytes()}`,
+        )
       }
     }
     const dropSlot = store.dropSlot.bind(store)

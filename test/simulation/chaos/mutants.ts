@@ -65,7 +65,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'empty-claim-on-partial-view': {
     consequence: 'a newcomer that has met one of two peers claims slots that the other holds, and is empty',
-    rewrites: [{ file: 'replication/claims.ts', find: 'unheld && unaccounted.length > 0 && waitedMs < SILENT_MS', replace: 'false' }],
+    rewrites: [
+      { file: 'replication/claims.ts', find: 'unheld && unaccounted.length > 0 && waitedMs < SILENT_MS', replace: 'false' },
+      { file: 'node.ts', find: '    if (this.#membership.joined) return true\n', replace: '    return true\n' },
+    ],
     seed: 1,
   },
   'complete-after-held-dead': {
