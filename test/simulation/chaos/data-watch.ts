@@ -25,6 +25,8 @@ const IN_SYNC_MS = 1_500
 const MAX_PARKED = 8 * CLIENTS
 /** All that the clients of a run write is less. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
+/** What the repair round has under way at any moment. */
+const REST_BYTES = 16 * 1024
 /** Timers of one member at rest: ticks, probes, calls, streams. */
 const MAX_TIMERS = 120
 
@@ -118,7 +120,7 @@ export class DataWatch {
     const { clock, lives, network } = this.#cluster
     for (const { name, node } of lives.values()) {
       const { cache, replication } = node.stats()
-      if (cache.parked > 0 || replication.backlogBytes > 0 || replication.parkedSlots > 0) {
+      if (cache.parked > 0 || replication.backlogBytes > REST_BYTES || replication.parkedSlots > 0) {
         const waits = `${cache.parked} requests, ${replication.backlogBytes} bytes and ${replication.parkedSlots} slots`
         this.#verdict.broken('queues are bounded', `at rest ${waits} wait at ${name}`)
       }
