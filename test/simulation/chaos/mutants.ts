@@ -67,7 +67,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     consequence: 'a newcomer that has met one of two peers claims slots that the other holds, and is empty',
     rewrites: [
       { file: 'replication/claims.ts', find: 'unheld && unaccounted.length > 0 && waitedMs < SILENT_MS', replace: 'false' },
-      { file: 'node.ts', find: '    if (this.#membership.joined) return true\n', replace: '    return true\n' },
+      { file: 'node.ts', find: 'settled && (this.#membership.joined || this.#isAlone())', replace: 'settled' },
     ],
     seed: 1,
   },
