@@ -61,7 +61,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'false',
       },
     ],
-    seed: 2,
+    seed: 5,
   },
   'empty-claim-on-partial-view': {
     consequence: 'a newcomer that has met one of two peers claims slots that the other holds, and is empty',
@@ -69,7 +69,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: 'replication/claims.ts', find: 'unheld && unaccounted.length > 0 && waitedMs < SILENT_MS', replace: 'false' },
       { file: 'node.ts', find: 'settled && (this.#membership.joined || this.#isAlone())', replace: 'settled' },
     ],
-    seed: 1,
+    seed: 22,
   },
   'complete-after-held-dead': {
     consequence: 'a member that was held dead goes on to call its copies complete, though it was streamed nothing meanwhile',
@@ -131,6 +131,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
       },
     ],
-    seed: 24,
+    seed: 76,
   },
 }
