@@ -6,8 +6,9 @@ import { createWriteStream } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type JackdawClient, ServerError } from '../client/index.ts'
+import { type JackdawClient, ServerError, type StoredEntry } from '../client/index.ts'
 import { type DumpEntry, writeDumpLine } from './dump-line.ts'
+import { isUnknownCommand } from './foreign-server.ts'
 
 export interface ExportCounts {
   exported: number
@@ -55,12 +56,24 @@ async function dumpSome(client: JackdawClient, keys: readonly Buffer[], counts: 
 
 async function readEntry(client: JackdawClient, key: Buffer): Promise<DumpEntry | 'gone' | 'skipped'> {
   try {
-    const [value, ttlMs] = await Promise.all([client.get(key), client.ttl(key)])
-    if (value === null || ttlMs === null) return 'gone'
+    const entry = await lookUp(client, key)
+    if (entry === null) return 'gone'
+    const { value, json, ttlMs } = entry
     // An entry in its last millisecond has nothing left to count from.
-    return { key, value, ttlMs: ttlMs === Infinity ? null : Math.max(1, ttlMs) }
+    return { key, value, json, ttlMs: ttlMs === Infinity ? null : Math.max(1, ttlMs) }
   } catch (error) {
     if (error instanceof ServerError && error.replyCode === 'WRONGTYPE') return 'skipped'
     throw error
+  }
+}
+
+/** A Redis server, which knows strings only, is asked in its own words. */
+async function lookUp(client: JackdawClient, key: Buffer): Promise<StoredEntry | null> {
+  try {
+    return await client.getEntry(key)
+  } catch (error) {
+    if (!isUnknownCommand(error)) throw error
+    const [value, ttlMs] = await Promise.all([client.get(key), client.ttl(key)])
+    return value === null || ttlMs === null ? null : { value, json: false, ttlMs }
   }
 }

@@ -5,11 +5,14 @@ import type { JackdawClient } from '../client/index.ts'
 import { boundedLines } from './bounded-lines.ts'
 import { type DumpEntry, readDumpLine } from './dump-line.ts'
 import { UsageError } from './exit-code.ts'
+import { isUnknownCommand } from './foreign-server.ts'
 
 /** Grows while the import runs, and is right when it fails. */
 export interface ImportCounts {
   /** Lines whose entry is stored for certain. */
   imported: number
+  /** Of these, JSON values that are there as strings now: the server knows nothing else. */
+  asText: number
   /** Bytes of the input up to the last stored line. */
   bytes: number
 }
@@ -39,7 +42,7 @@ class Batch {
 
   /** Throws the first error when all have ended. */
   async store(client: JackdawClient, counts: ImportCounts): Promise<void> {
-    const sets = [...this.#entries.values()].map(({ key, value, ttlMs }) => client.set(key, value, { ttlMs: ttlMs ?? undefined }))
+    const sets = [...this.#entries.values()].map((entry) => storeOne(client, entry, counts))
     const results = await Promise.allSettled(sets)
     const failures = results.filter((result) => result.status === 'rejected')
     counts.imported += sets.length - failures.length
@@ -75,4 +78,15 @@ export async function importLines(
     throw error
   }
   await store()
+}
+
+async function storeOne(client: JackdawClient, { key, value, json, ttlMs }: DumpEntry, counts: ImportCounts): Promise<void> {
+  const options = { ttlMs: ttlMs ?? undefined }
+  try {
+    await client.set(key, value, { ...options, json })
+  } catch (error) {
+    if (!json || !isUnknownCommand(error)) throw error
+    await client.set(key, value, options)
+    counts.asText++
+  }
 }

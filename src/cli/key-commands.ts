@@ -23,6 +23,7 @@ interface SetOptions extends AckOptions {
   readonly ifAbsent?: true
   readonly ifPresent?: true
   readonly stdin?: true
+  readonly asJson?: true
 }
 
 interface DeleteOptions extends AckOptions {
@@ -48,6 +49,7 @@ export function addKeyCommands(shell: Shell): void {
     .option('--if-absent', 'only if there is no value; exit code 1 if there was')
     .option('--if-present', 'only if there is a value; exit code 1 if there was none')
     .option('--stdin', 'take the value from stdin, as it is')
+    .option('--as-json', 'the value is JSON, and HTTP answers it so; else it is a string')
     .addOption(ackOption())
     .action(withClient<SetOptions>(shell, set, acknowledged))
 
@@ -95,11 +97,11 @@ async function get({ client, terminal, json, options }: Session<GetOptions>, key
 
 async function set({ client, terminal, json, options, operands }: Session<SetOptions>): Promise<ExitCode> {
   const [key, given] = operands as [string, string | undefined]
-  const { ttl, ifAbsent, ifPresent, stdin } = options
+  const { ttl, ifAbsent, ifPresent, stdin, asJson } = options
   if (ifAbsent && ifPresent) throw new UsageError('--if-absent and --if-present exclude each other')
   if ((given === undefined) === (stdin === undefined)) throw new UsageError('give the value either after the key or by --stdin')
   const value: Value = given ?? (await buffer(terminal.input))
-  const stored = await client.set(key, value, { ttlMs: ttl, ifAbsent, ifPresent })
+  const stored = await client.set(key, value, { ttlMs: ttl, ifAbsent, ifPresent, json: asJson })
   if (json) await terminal.writeJson({ key, stored })
   else if (!stored) terminal.say(ifAbsent ? `\`${key}\` has a value already` : `\`${key}\` has no value`)
   return stored ? EXIT.ok : EXIT.negative

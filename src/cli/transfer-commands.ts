@@ -11,11 +11,9 @@ const CONNECTIONS = 4
 
 export function addTransferCommands(shell: Shell): void {
   const spread = (): { poolSize: number } => ({ poolSize: CONNECTIONS })
-  clientCommand(
-    shell,
-    'export [file]',
-    'write all entries as JSON lines, to stdout if no file is given; whether a value is JSON or a string is not kept: import stores strings',
-  ).action(withClient(shell, exportEntries, spread))
+  clientCommand(shell, 'export [file]', 'write all entries as JSON lines, to stdout if no file is given').action(
+    withClient(shell, exportEntries, spread),
+  )
   clientCommand(shell, 'import [file]', 'store the entries that export wrote, from stdin if no file is given')
     .addOption(ackOption())
     .action(withClient<AckOptions>(shell, importEntries, (options) => ({ ...acknowledged(options), ...spread() })))
@@ -46,7 +44,7 @@ async function exportEntries({ client, terminal, json, operands }: Session<unkno
 
 async function importEntries({ client, terminal, json, operands }: Session<unknown>): Promise<ExitCode> {
   const file = operands[0] as string | undefined
-  const counts: ImportCounts = { imported: 0, bytes: 0 }
+  const counts: ImportCounts = { imported: 0, asText: 0, bytes: 0 }
   const bytes = file === undefined ? null : (await stat(file)).size
   const progress = startProgress(terminal, bytes, bytes === null ? 'entries' : 'bytes')
   const input = file === undefined ? terminal.input : createReadStream(file)
@@ -55,8 +53,9 @@ async function importEntries({ client, terminal, json, operands }: Session<unkno
   } finally {
     progress.stop()
     // Also when it failed: then this is what one has to know.
-    if (json) await terminal.writeJson({ imported: counts.imported })
-    else terminal.say(`${counts.imported} imported`)
+    const { imported, asText } = counts
+    if (json) await terminal.writeJson({ imported, ...(asText === 0 ? {} : { asText }) })
+    else terminal.say(`${imported} imported${asText === 0 ? '' : `, ${asText} JSON values as strings: the server knows nothing else`}`)
   }
   return EXIT.ok
 }

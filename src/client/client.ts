@@ -12,7 +12,7 @@ import { parseInfo, type ServerInfo } from './info.ts'
 import { parseJson, toJson } from './json.ts'
 import { type ClientOptions, checkWhole, readOptions } from './options.ts'
 import type { PoolCounters } from './pool.ts'
-import { bytesOf, bytesOrNull, numberOf, pageOf } from './reply-shape.ts'
+import { bytesOf, bytesOrNull, entryOrNull, numberOf, pageOf } from './reply-shape.ts'
 import type { Effect } from './request.ts'
 import type { Argument, Reply } from './resp.ts'
 import { type CallOptions, type Command, Sender } from './sender.ts'
@@ -33,6 +33,17 @@ export interface SetOptions extends TtlOptions {
   readonly ifAbsent?: boolean | undefined
   /** Only if there is a value already. */
   readonly ifPresent?: boolean | undefined
+  /** The value is one JSON text, and is stored as JSON, which HTTP answers as it is; else it is a string. The server refuses what is none. */
+  readonly json?: boolean | undefined
+}
+
+/** All there is about a key, at one moment. */
+export interface StoredEntry {
+  readonly value: Buffer
+  /** Whether it was stored as JSON; else as a string. */
+  readonly json: boolean
+  /** Milliseconds it has left; `Infinity` when it does not expire. */
+  readonly ttlMs: number
 }
 
 export interface RepeatOptions extends CallOptions {
@@ -101,20 +112,25 @@ export class JackdawClient {
     return value === null ? null : parseJson<T>(key, value)
   }
 
+  /** The value with its kind and its time to live; null if there is none. */
+  async getEntry(key: Key, options: CallOptions = {}): Promise<StoredEntry | null> {
+    return entryOrNull(await this.#sender.one(['GETENTRY', key], 'read', options))
+  }
+
   /** False when the condition kept it from being stored. */
   async set(key: Key, value: Value, options: SetOptions = {}): Promise<boolean> {
-    const { ifAbsent = false, ifPresent = false } = options
+    const { ifAbsent = false, ifPresent = false, json = false } = options
     if (ifAbsent && ifPresent) throw new TypeError('ifAbsent and ifPresent exclude each other')
-    const command: Argument[] = ['SET', key, value, ...expiryWords(options.ttlMs)]
+    const command: Argument[] = [json ? 'SETJSON' : 'SET', key, value, ...expiryWords(options.ttlMs)]
     if (ifAbsent) command.push('NX')
     if (ifPresent) command.push('XX')
     const effect = ifAbsent || ifPresent ? 'once' : 'repeatable'
     return (await this.#sender.one(command, effect, options)) !== null
   }
 
-  /** Stores the JSON text. Throws `TypeError` for what JSON cannot say, such as `undefined`. */
-  async setJson(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    return this.set(key, toJson(value), options)
+  /** Stores JSON. Throws `TypeError` for what JSON cannot say, such as `undefined`. */
+  async setJson(key: Key, value: unknown, options: Omit<SetOptions, 'json'> = {}): Promise<boolean> {
+    return this.set(key, toJson(value), { ...options, json: true })
   }
 
   /** How many of the keys were there. Repeated after a lost connection it counts only what the last attempt found. */
@@ -159,26 +175,13 @@ export class JackdawClient {
    * options of the first; its error goes to all of them and is not remembered. A caller's `signal` ends that caller's waiting only. If the loaded
    * value cannot be stored it is returned all the same, and counted (`counters().unstored`). All callers get the same buffer.
    */
-  async getOrSet(key: Key, load: () => Value | Promise<Value>, options: TtlOptions = {}): Promise<Buffer> {
-    const { ttlMs, timeoutMs, signal } = options
-    expiryWords(ttlMs)
-    const flight = this.#flights.fly(Buffer.from(key).toString('latin1'), async () => {
-      const found = await this.get(key, { timeoutMs })
-      if (found !== null) return found
-      const loaded = await load()
-      const value = typeof loaded === 'string' ? Buffer.from(loaded) : Buffer.from(loaded.buffer, loaded.byteOffset, loaded.byteLength)
-      await this.set(key, value, { ttlMs, timeoutMs }).catch((error: unknown) => {
-        if (!(error instanceof JackdawError)) throw error
-        this.#unstored++
-      })
-      return value
-    })
-    return untilAborted(flight, signal)
+  getOrSet(key: Key, load: () => Value | Promise<Value>, options: TtlOptions = {}): Promise<Buffer> {
+    return this.#getOrSet(key, load, options, false)
   }
 
   /** `getOrSet` for JSON; every caller gets an object of its own. */
   async getOrSetJson<T>(key: Key, load: () => T | Promise<T>, options: TtlOptions = {}): Promise<T> {
-    return parseJson<T>(key, await this.getOrSet(key, async () => toJson(await load()), options))
+    return parseJson<T>(key, await this.#getOrSet(key, async () => toJson(await load()), options, true))
   }
 
   /** The number after the addition; a key without a value counts from 0. Exact up to 2^53; beyond, ask `command(['INCRBY', ...])`. */
@@ -307,6 +310,23 @@ export class JackdawClient {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #getOrSet(key: Key, load: () => Value | Promise<Value>, options: TtlOptions, json: boolean): Promise<Buffer> {
+    const { ttlMs, timeoutMs, signal } = options
+    expiryWords(ttlMs)
+    const flight = this.#flights.fly(Buffer.from(key).toString('latin1'), async () => {
+      const found = await this.get(key, { timeoutMs })
+      if (found !== null) return found
+      const loaded = await load()
+      const value = typeof loaded === 'string' ? Buffer.from(loaded) : Buffer.from(loaded.buffer, loaded.byteOffset, loaded.byteLength)
+      await this.set(key, value, { ttlMs, timeoutMs, json }).catch((error: unknown) => {
+        if (!(error instanceof JackdawError)) throw error
+        this.#unstored++
+      })
+      return value
+    })
+    return untilAborted(flight, signal)
   }
 }
 

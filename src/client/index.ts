@@ -6,6 +6,7 @@ export type {
   RepeatOptions,
   SearchOptions,
   SetOptions,
+  StoredEntry,
   TtlOptions,
   Value,
   WalkOptions,

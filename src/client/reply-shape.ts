@@ -18,6 +18,14 @@ export function numberOf(reply: Reply | undefined): number {
   throw unexpected('an integer')
 }
 
+/** What GETENTRY answers. */
+export function entryOrNull(reply: Reply): { readonly value: Buffer; readonly json: boolean; readonly ttlMs: number } | null {
+  if (reply === null) return null
+  const [kind, value, left] = arrayOf(reply)
+  const ttlMs = numberOf(left)
+  return { json: bytesOf(kind).toString() === 'json', value: bytesOf(value), ttlMs: ttlMs < 0 ? Infinity : ttlMs }
+}
+
 function arrayOf(reply: Reply | undefined): Reply[] {
   if (Array.isArray(reply)) return reply
   throw unexpected('an array')

@@ -57,13 +57,15 @@ test('store, read and delete print what their users know', () =>
 
 test('set, get and delete: values on stdout, talk on stderr, and 1 for what is not there', () =>
   scene(async ({ cli, entries }) => {
+    assert.equal(outcome(await cli('set n [1] --as-json')), [0, '', ''])
+    assert.equal(entries.get('n'), { value: Buffer.from('[1]'), ttlMs: null, json: true })
     assert.equal(outcome(await cli('set k v --ttl 90s')), [0, '', ''])
     assert.is(entries.get('k')?.ttlMs, 90_000)
     assert.equal(outcome(await cli('set k w --if-absent')), [1, '', '`k` has a value already\n'])
     assert.equal(outcome(await cli('set other w --if-present')), [1, '', '`other` has no value\n'])
     assert.equal(outcome(await cli('get k')), [0, 'v\n', ''])
     assert.equal(outcome(await cli('get other')), [1, '', 'ERROR: no key `other` found\n'])
-    assert.equal(outcome(await cli('delete k other')), [0, '', ''])
+    assert.equal(outcome(await cli('delete k n other')), [0, '', ''])
     assert.equal(outcome(await cli('delete k')), [1, '', 'ERROR: no key `k` found\n'])
     assert.is(entries.size, 0)
   }))
@@ -212,19 +214,39 @@ test('an export that is imported is the same cache', () =>
     for (let i = 0; i < 200; i++) entries.set(`key-${i}`, { value: Buffer.from(`value ${i} ü\n"`), ttlMs: i % 2 === 0 ? null : 1000 + i })
     entries.set('\xff\x00', { value: Buffer.from([0, 255, 128]), ttlMs: null })
     entries.set('empty', { value: Buffer.from(''), ttlMs: null })
+    entries.set('json', { value: Buffer.from('12345678901234567890'), ttlMs: 5000, json: true })
     const before = new Map(entries)
     const file = join(folder, 'dump.jsonl')
-    assert.equal(outcome(await cli(`export ${file}`)), [0, '', '202 exported\n'])
+    assert.equal(outcome(await cli(`export ${file}`)), [0, '', '203 exported\n'])
     assert.equal(await readdir(folder), ['dump.jsonl'])
     const piped = await cli('export')
-    assert.equal([piped.stdout, piped.stderr], [await readFile(file, 'utf8'), '202 exported\n'])
+    assert.equal([piped.stdout, piped.stderr], [await readFile(file, 'utf8'), '203 exported\n'])
     entries.clear()
-    assert.equal(outcome(await cli(`import ${file}`)), [0, '', '202 imported\n'])
+    assert.equal(outcome(await cli(`import ${file}`)), [0, '', '203 imported\n'])
     assert.equal(entries, before)
     entries.clear()
-    assert.equal(outcome(await cli('import --json', { input: piped.stdout })), [0, '{"imported":202}\n', ''])
+    assert.equal(outcome(await cli('import --json', { input: piped.stdout })), [0, '{"imported":203}\n', ''])
     assert.equal(entries, before)
   }))
+
+test('a Redis server, which knows strings only, is exported from and imported into in its own words', () => {
+  const entries: Entries = new Map()
+  const behaves = memory(entries)
+  return scene(
+    async ({ cli }) => {
+      entries.set('k', { value: Buffer.from('v'), ttlMs: 5000 })
+      assert.equal(outcome(await cli('export')), [0, '{"key":"k","value":"v","ttlMs":5000}\n', '1 exported\n'])
+      const input = '{"key":"n","value":"1","kind":"json"}\n{"key":"s","value":"x"}\n'
+      const told = '2 imported, 1 JSON values as strings: the server knows nothing else\n'
+      assert.equal(outcome(await cli('import', { input })), [0, '', told])
+      assert.equal(entries.get('n'), { value: Buffer.from('1'), ttlMs: null })
+    },
+    ([name, ...words], peer) => {
+      const own = ['GETENTRY', 'SETJSON'].includes(String(name))
+      behaves([own ? Buffer.from('NOSUCH') : (name as Buffer), ...words], peer)
+    },
+  )
+})
 
 test('a malformed line ends an import with its number and what was stored before it', () =>
   scene(async ({ cli, entries, folder }) => {

@@ -5,13 +5,14 @@ import { readDumpLine, writeDumpLine } from '../../src/cli/dump-line.ts'
 const test = suite('cli: dump line')
 
 test('what is written is read back, whatever the bytes', () => {
-  for (const [key, value, ttlMs] of [
-    ['k', 'v', null],
-    ['ü "\n\u2028', '', 1],
-    [Buffer.from([0xff, 0]), Buffer.from([0xc3]), 86_400_000],
-    ['{"$base64":"YQ=="}', '\ufffd', null],
+  for (const [key, value, json, ttlMs] of [
+    ['k', 'v', false, null],
+    ['ü "\n\u2028', '', false, 1],
+    [Buffer.from([0xff, 0]), Buffer.from([0xc3]), false, 86_400_000],
+    ['{"$base64":"YQ=="}', '\ufffd', false, null],
+    ['n', ' 12345678901234567890', true, 5],
   ] as const) {
-    const entry = { key: Buffer.from(key), value: Buffer.from(value), ttlMs }
+    const entry = { key: Buffer.from(key), value: Buffer.from(value), json, ttlMs }
     const line = writeDumpLine(entry)
     assert.is(line.indexOf('\n'), line.length - 1)
     assert.equal(readDumpLine(line), entry)
@@ -19,8 +20,13 @@ test('what is written is read back, whatever the bytes', () => {
 })
 
 test('text stays readable, and what does not expire says nothing of it', () => {
-  assert.is(writeDumpLine({ key: Buffer.from('k'), value: Buffer.from('v'), ttlMs: null }), '{"key":"k","value":"v"}\n')
-  assert.equal(readDumpLine('{"key":"k","value":"v","ttlMs":null}'), { key: Buffer.from('k'), value: Buffer.from('v'), ttlMs: null })
+  assert.is(writeDumpLine({ key: Buffer.from('k'), value: Buffer.from('v'), json: false, ttlMs: null }), '{"key":"k","value":"v"}\n')
+  assert.equal(readDumpLine('{"key":"k","value":"v","ttlMs":null}'), {
+    key: Buffer.from('k'),
+    value: Buffer.from('v'),
+    json: false,
+    ttlMs: null,
+  })
 })
 
 test('what is malformed is told in words that do not repeat it', () => {
@@ -38,6 +44,7 @@ test('what is malformed is told in words that do not repeat it', () => {
     ['{"key":"k","value":"\\ud800"}', '"value" must be'],
     ['{"key":"k","value":"secret","ttlMs":0}', '"ttlMs" must be'],
     ['{"key":"k","value":"secret","ttlMs":"5"}', '"ttlMs" must be'],
+    ['{"key":"k","value":"secret","kind":"number"}', '"kind" must be'],
     ['{"key":"k","value":"secret","ttl":5}', 'there is no field "ttl"'],
   ] as const) {
     const answer = readDumpLine(line)

@@ -77,8 +77,12 @@ test('times to live are read, set and taken away', () =>
 
 test('JSON goes in and comes out, and what is none says which key', () =>
   scene(async ({ client, entries }) => {
-    await client.setJson('k', { list: [1, null], text: 'ü' })
-    assert.is(String(entries.get('k')?.value), '{"list":[1,null],"text":"ü"}')
+    await client.setJson('k', { list: [1, null], text: 'ü' }, { ttlMs: 5000 })
+    assert.equal(entries.get('k'), { value: Buffer.from('{"list":[1,null],"text":"ü"}'), ttlMs: 5000, json: true })
+    assert.equal(await client.getEntry('k'), { value: Buffer.from('{"list":[1,null],"text":"ü"}'), json: true, ttlMs: 5000 })
+    await client.set('s', 'v')
+    assert.equal(await client.getEntry('s'), { value: Buffer.from('v'), json: false, ttlMs: Infinity })
+    assert.is(await client.getEntry('nothing'), null)
     assert.equal(await client.getJson('k'), { list: [1, null], text: 'ü' })
     assert.is(await client.getJson('nothing'), null)
     await client.set('text', 'secret')

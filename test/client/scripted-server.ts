@@ -102,6 +102,7 @@ function array(items: readonly Buffer[]): Buffer {
 export interface Stored {
   readonly value: Buffer
   readonly ttlMs: number | null
+  readonly json?: true
 }
 
 /** Entries by their key in Latin-1; a time to live is kept and does not run. */
@@ -118,19 +119,25 @@ export function memory(entries: Entries): Script {
     const keys = ids.slice(from, from + PAGE).map((id) => bulk(Buffer.from(id, 'latin1')))
     return array([bulk(from + PAGE < ids.length ? String(from + PAGE) : end), array(keys)])
   }
-  const set = ([key, value, ...options]: readonly Buffer[]): Buffer => {
+  const set = ([key, value, ...options]: readonly Buffer[], kind: { readonly json?: true } = {}): Buffer => {
     const words = options.map((word) => String(word).toUpperCase())
     const id = idOf(key)
     if ((words.includes('NX') && entries.has(id)) || (words.includes('XX') && !entries.has(id))) return bulk(null)
     const px = words.indexOf('PX')
-    entries.set(id, { value: Buffer.from(value as Buffer), ttlMs: px === -1 ? null : Number(words[px + 1]) })
+    entries.set(id, { value: Buffer.from(value as Buffer), ttlMs: px === -1 ? null : Number(words[px + 1]), ...kind })
     return OK
   }
   const answers: Readonly<Record<string, (words: readonly Buffer[]) => Buffer>> = {
     PING: () => Buffer.from('+PONG\r\n'),
     CLIENT: ([word]) => (String(word) === 'ACK' ? OK : Buffer.from('-ERR unknown subcommand\r\n')),
     GET: ([key]) => bulk(entries.get(idOf(key))?.value ?? null),
-    SET: set,
+    SET: (words) => set(words),
+    SETJSON: (words) => set(words, { json: true }),
+    GETENTRY: ([key]) => {
+      const entry = entries.get(idOf(key))
+      if (entry === undefined) return bulk(null)
+      return array([bulk(entry.json ? 'json' : 'string'), bulk(entry.value), NUMBER(entry.ttlMs ?? -1)])
+    },
     MGET: (keys) => array(keys.map((key) => bulk(entries.get(idOf(key))?.value ?? null))),
     MSET: (words) => {
       for (let i = 0; i < words.length; i += 2) set(words.slice(i, i + 2))

@@ -2,7 +2,6 @@
  * Messages of proto/cache.proto as the loader hands them over, and their translation from and to what the cache understands. What cannot be
  * translated is a `CacheError`.
  */
-import { isUtf8 } from 'node:buffer'
 import {
   ACK_ALL,
   ACK_LOCAL,
@@ -16,6 +15,7 @@ import {
 } from '../../cache/operation.ts'
 import { type Entry, VALUE_JSON, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
 import { CacheError } from '../../lib/errors.ts'
+import { isJson } from '../../lib/json-scanner.ts'
 
 /** By name; a number is one that this version does not know. */
 export type KindMessage = 'KIND_UNSPECIFIED' | 'KIND_STRING' | 'KIND_JSON' | number
@@ -148,15 +148,5 @@ export function entryMessage(entry: Entry): EntryMessage {
     kind: entry.kind === VALUE_JSON ? 'KIND_JSON' : 'KIND_STRING',
     version: versionMessage(entry),
     expires_at_ms: entry.expiresAtMs,
-  }
-}
-
-function isJson(value: Buffer): boolean {
-  if (!isUtf8(value)) return false
-  try {
-    JSON.parse(value.toString())
-    return true
-  } catch {
-    return false
   }
 }

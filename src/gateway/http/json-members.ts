@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { CacheError } from '../../lib/errors.ts'
-import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from './json-scanner.ts'
+import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from '../../lib/json-scanner.ts'
 import type { Schema } from './parameter.ts'
 
 /** An object that has all of `required` and nothing but `properties`. */

@@ -10,7 +10,7 @@ import type { Limits, SetRequest } from '../../cache/cache.ts'
 import { ACK_LOCAL, type AckMode } from '../../cache/operation.ts'
 import { VALUE_JSON, VALUE_STRING, type ValueKind } from '../../lib/entry.ts'
 import { CacheError } from '../../lib/errors.ts'
-import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from './json-scanner.ts'
+import { CLOSE_BRACE, COLON, COMMA, JsonScanner, OPEN_BRACE, QUOTE } from '../../lib/json-scanner.ts'
 
 /** Pairs in one body. Each costs a few hundred bytes while it is on its way, many times what the smallest takes on the wire. */
 export const MAX_PAIRS = 100_000

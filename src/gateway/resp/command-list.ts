@@ -4,6 +4,7 @@
 import type { CommandRow } from './command.ts'
 import { CLUSTER_COMMANDS } from './commands/cluster.ts'
 import { CONNECTION_COMMANDS } from './commands/connection.ts'
+import { ENTRY_COMMANDS } from './commands/entry.ts'
 import { GENERIC_COMMANDS } from './commands/generic.ts'
 import { commandCommand } from './commands/introspection.ts'
 import { PUBSUB_COMMANDS } from './commands/pubsub.ts'
@@ -13,6 +14,7 @@ import { TRANSACTION_COMMANDS } from './commands/transactions.ts'
 
 export const COMMANDS: readonly CommandRow[] = [
   ...STRING_COMMANDS,
+  ...ENTRY_COMMANDS,
   ...GENERIC_COMMANDS,
   ...TRANSACTION_COMMANDS,
   ...PUBSUB_COMMANDS,

@@ -6,9 +6,9 @@ import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MAX_PAIRS, readPairs } from '../../../src/gateway/http/json-pairs.ts'
-import { MAX_DEPTH } from '../../../src/gateway/http/json-scanner.ts'
 import { VALUE_JSON, VALUE_STRING } from '../../../src/lib/entry.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
+import { MAX_DEPTH } from '../../../src/lib/json-scanner.ts'
 
 const test = suite('json pairs')
 const LIMITS = { maxKeyBytes: 1024, maxValueBytes: 1 << 20 }

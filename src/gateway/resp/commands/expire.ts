@@ -27,7 +27,7 @@ import { answerWritten, ONE_KEY, on } from './row.ts'
 const OPTIONS_AT = 3
 /** TTL of a key that is not there, and of one that does not expire. */
 const NO_KEY = -2
-const NO_EXPIRY = -1
+export const NO_EXPIRY = -1
 
 /** NX XX GT LT; throws `ReplyError` for what cannot be together. */
 function conditionOf(args: Arguments): number {
@@ -80,7 +80,7 @@ function inSeconds(ms: number): number {
 }
 
 /** Another machine's clock may be behind ours, and time has passed since the entry was found. */
-function left(expiresAtMs: number, nowMs: number): number {
+export function remainingMs(expiresAtMs: number, nowMs: number): number {
   return Math.max(0, Math.ceil(expiresAtMs - nowMs))
 }
 
@@ -143,7 +143,7 @@ export const EXPIRE_COMMANDS: readonly CommandRow[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     syntax: 'key',
-    action: look((expiresAtMs, nowMs) => inSeconds(left(expiresAtMs, nowMs))),
+    action: look((expiresAtMs, nowMs) => inSeconds(remainingMs(expiresAtMs, nowMs))),
   },
   {
     name: 'PTTL',
@@ -155,7 +155,7 @@ export const EXPIRE_COMMANDS: readonly CommandRow[] = [
     since: '2.6.0',
     complexity: 'O(1)',
     syntax: 'key',
-    action: look(left),
+    action: look(remainingMs),
   },
   {
     name: 'EXPIRETIME',

@@ -12,8 +12,8 @@ import { answerValue } from './row.ts'
 
 const OPTIONS_AT = 3
 
-/** Gives the operation what follows `SET key value`. Throws `ReplyError`. */
-export function applySetOptions(args: Arguments, operation: Operation): void {
+/** Gives the operation what follows `SET key value`; `command` is the name that errors tell. Throws `ReplyError`. */
+export function applySetOptions(args: Arguments, operation: Operation, command: string = 'set'): void {
   let unit: ExpiryUnit | null = null
   let amountAt = 0
   for (let i = OPTIONS_AT; i < args.count; i++) {
@@ -33,7 +33,7 @@ export function applySetOptions(args: Arguments, operation: Operation): void {
       amountAt = ++i
     }
   }
-  if (unit !== null) setExpiry(operation, args, amountAt, unit, 'set')
+  if (unit !== null) setExpiry(operation, args, amountAt, unit, command)
 }
 
 /** What was replaced with GET, else whether the condition was met. That a moment in the past leaves nothing behind makes no difference. */

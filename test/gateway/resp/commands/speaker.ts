@@ -6,6 +6,7 @@ import { Operation, type Outcome, saveOutcome } from '../../../../src/cache/oper
 import { Arguments } from '../../../../src/gateway/resp/arguments.ts'
 import { Collector } from '../../../../src/gateway/resp/collector.ts'
 import type { Call, CommandRow, Later, ManyOperations, OneOperation, SavedOutcome } from '../../../../src/gateway/resp/command.ts'
+import { ENTRY_COMMANDS } from '../../../../src/gateway/resp/commands/entry.ts'
 import { GENERIC_COMMANDS } from '../../../../src/gateway/resp/commands/generic.ts'
 import { STRING_COMMANDS } from '../../../../src/gateway/resp/commands/string.ts'
 import { errorText } from '../../../../src/gateway/resp/outcome-reply.ts'
@@ -15,7 +16,7 @@ import type { CacheError } from '../../../../src/lib/errors.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { type LocalCacheOptions, localCache } from '../../../support/local-cache.ts'
 
-const ROWS = new Map([...STRING_COMMANDS, ...GENERIC_COMMANDS].map((row) => [row.name, row]))
+const ROWS = new Map([...STRING_COMMANDS, ...ENTRY_COMMANDS, ...GENERIC_COMMANDS].map((row) => [row.name, row]))
 
 export class Speaker {
   readonly clock = new FakeClock()

@@ -5,7 +5,8 @@
  * `12345678901234567890` do not survive a JavaScript number. The bytes must be valid UTF-8, which the caller checks once for the whole body.
  * Nesting is bounded, so the recursion is too. Whatever breaks the grammar throws `CacheError` BODY_INVALID with the offset.
  */
-import { CacheError } from '../../lib/errors.ts'
+import { isUtf8 } from 'node:buffer'
+import { CacheError } from './errors.ts'
 
 /** How deep arrays and objects may be nested, the outermost object included. */
 export const MAX_DEPTH = 128
@@ -31,6 +32,19 @@ const LITERALS: ReadonlyMap<number, Buffer> = new Map(['true', 'false', 'null'].
 const ESCAPES = new Uint8Array(256)
 for (const [letter, byte] of Object.entries({ '"': 0x22, '\\': 0x5c, '/': 0x2f, b: 0x08, f: 0x0c, n: 0x0a, r: 0x0d, t: 0x09 })) {
   ESCAPES[letter.charCodeAt(0)] = byte
+}
+
+/** Whether these bytes are one JSON text in UTF-8, white space around it allowed, nested no deeper than `MAX_DEPTH`. O(bytes), and keeps nothing. */
+export function isJson(bytes: Buffer): boolean {
+  if (!isUtf8(bytes)) return false
+  const scanner = new JsonScanner(bytes)
+  try {
+    scanner.value(1)
+    return scanner.peek() === -1
+  } catch (error) {
+    if (error instanceof CacheError) return false
+    throw error
+  }
 }
 
 export class JsonScanner {
