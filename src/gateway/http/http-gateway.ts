@@ -155,7 +155,7 @@ export class HttpGateway {
     app.addHook('onRequest', (request, reply, next) => {
       this.#turns.take(request.raw, reply.raw, () => {
         const refusal = refusalOf(request.raw)
-        if (refusal !== null) new Exchange(this.#context, null, reply).fail(refusal)
+        if (refusal !== null) this.#refuse(refusal, reply)
         else if (request.is404) this.#refuseRoute(request, reply)
         else next()
       })
@@ -206,6 +206,13 @@ export class HttpGateway {
         }
       },
     })
+  }
+
+  /** By the guard. What follows a request that can be read in two ways is not read: it may be somebody else's. */
+  #refuse(refusal: CacheError, reply: FastifyReply): void {
+    const exchange = new Exchange(this.#context, null, reply)
+    if (refusal.code === 'REQUEST_INVALID') exchange.header('connection', 'close')
+    exchange.fail(refusal)
   }
 
   /** No route, or not for this method; answered without waiting for a body. */

@@ -11,6 +11,7 @@
 
 import { preferred } from './accept.ts'
 import { VALUE_FORMS } from './media-type.ts'
+import { isHost } from './request-guard.ts'
 
 /** A client with more than this beside its request line goes the ordinary way. */
 const MAX_BLOCK_BYTES = 2048
@@ -116,7 +117,7 @@ export class PlainGet {
 function isHarmless(name: string, value: string): boolean {
   switch (name) {
     case 'host':
-      return true
+      return isHost(value)
     case 'accept':
       return preferred(value, VALUE_FORMS) === VALUE_FORMS[0]
     case 'connection':

@@ -86,6 +86,7 @@ const PLAIN: readonly string[] = [
     get(key),
   ),
   get('k', 'Host: localhost:8080\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n'),
+  get('k', 'Host: [::1]:8080\r\n'),
   get('k', 'host: x\r\nACCEPT: application/json, text/plain, */*\r\nconnection: Keep-Alive\r\naccept-encoding: gzip, br\r\n'),
 ]
 
@@ -109,6 +110,10 @@ const OTHERS: readonly (string | Buffer)[] = [
   get('k', 'Host: \r\n'),
   get('k', 'Host:\r\n'),
   get('k', 'Host: x\r\nHost: y\r\n'),
+  get('k', 'Host: x\r\nhost: x\r\n'),
+  get('k', 'Host: x y\r\n'),
+  get('k', 'Host: x/y\r\n'),
+  get('k', 'Host: u@x\r\n'),
   get('k', `${HOST}Accept: text/plain\r\n`),
   get('k', `${HOST}Accept: application/octet-stream\r\n`),
   get('k', `${HOST}Accept: text/html\r\nAccept: text/plain\r\n`),
@@ -136,6 +141,8 @@ const OTHERS: readonly (string | Buffer)[] = [
   `${get('k', `${HOST}Transfer-Encoding: chunked\r\n`)}0\r\n\r\n${get('j')}`,
   `${get('k', `${HOST}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n`)}0\r\n\r\n${get('j')}`,
   `${get('k', `${HOST}Transfer-Encoding: xchunked\r\n`)}0\r\n\r\n`,
+  `${get('k', `${HOST}Transfer-Encoding: gzip, chunked\r\n`)}0\r\n\r\n${get('j')}`,
+  `GET /get/k HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n${get('j')}`,
   `${get('k', `${HOST}Transfer-Encoding : chunked\r\n`)}0\r\n\r\n`,
   `${get('k', `${HOST}Transfer-Encoding:\x0bchunked\r\n`)}0\r\n\r\n`,
   // Lines.
