@@ -53,7 +53,6 @@ export class Faces {
       ...common,
       version,
       maxRequestBytes: maxBodyBytes,
-      password: null,
       debugCommands: options.debugCommands === 'on',
       maxStaleMs: options.maxStaleMs,
       info,

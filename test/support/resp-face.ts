@@ -12,7 +12,6 @@ export function respFace(options: Pick<RespGatewayOptions, 'cache'> & Partial<Re
     outputBufferLimitBytes: 32 * 1024 * 1024,
     idleTimeoutMs: 0,
     maxRequestBytes: 16 * 1024 * 1024,
-    password: null,
     debugCommands: false,
     maxStaleMs: 1000,
     observe: () => {},

@@ -21,7 +21,6 @@ export class Command {
   /** The container's own name first, as arity counts. */
   readonly arity: number
   readonly writes: boolean
-  readonly needsAuthentication: boolean
   readonly subcommands: readonly Command[]
 
   constructor(row: CommandRow, id: number, container: string | null, subcommands: readonly Command[]) {
@@ -31,7 +30,6 @@ export class Command {
     this.action = row.action
     this.arity = row.arity
     this.writes = row.flags.includes('write')
-    this.needsAuthentication = !row.flags.includes('no_auth')
     this.subcommands = subcommands
   }
 

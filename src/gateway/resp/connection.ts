@@ -262,7 +262,6 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     const turn = this.#turn.begin()
     while (!this.#throttled && !this.#resting && this.#endedMs < 0 && this.#lastWords === null && !this.#closed) {
       if (!this.#waiting) {
-        source.authenticated = this.session.authenticated
         const found = source.next()
         if (found === NEEDS_MORE) break
         if (found === CROSS_PROTOCOL) {

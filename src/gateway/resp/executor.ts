@@ -50,8 +50,8 @@ export class Executor {
   readonly #router: Router | null
   /** The reply to come of a command other than a single operation; `null` when none is under way. */
   #awaited: Later | null = null
-  /** Nothing has to be asked before a command is executed: the client is authenticated, not in MULTI, no RESP2 subscriber, and wants replies. */
-  #open: boolean
+  /** Nothing has to be asked before a command is executed: the client is not in MULTI, no RESP2 subscriber, and wants replies. */
+  #open = true
   #queue: Queued[] | null = null
   #queuedBytes = 0
   #plain = false
@@ -68,7 +68,6 @@ export class Executor {
     this.#meter = context.meter
     this.#pipeline = new Pipeline(session, output, context)
     this.#router = context.router
-    this.#open = session.authenticated
   }
 
   /** Nothing is under way. */
@@ -196,7 +195,7 @@ export class Executor {
   refresh(): void {
     const session = this.#session
     const subscriber = session.protocol === 2 && session.subscriptions > 0
-    this.#open = session.authenticated && this.#queue === null && !subscriber && session.replyMode === 'on' && !session.asking
+    this.#open = this.#queue === null && !subscriber && session.replyMode === 'on' && !session.asking
   }
 
   #mayWrite(command: Command): boolean {
@@ -210,7 +209,6 @@ export class Executor {
 
   #refuse(command: Command, args: Arguments): void {
     const session = this.#session
-    if (!session.authenticated && command.needsAuthentication) throw new ReplyError('NOAUTH Authentication required.')
     if (session.protocol === 2 && session.subscriptions > 0 && !FOR_SUBSCRIBERS.has(command.name)) {
       const allowed = '(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET'
       throw new ReplyError(`ERR Can't execute '${command.name}': only ${allowed} are allowed in this context`)

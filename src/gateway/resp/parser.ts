@@ -29,9 +29,6 @@ export const CROSS_PROTOCOL = 3
 const MAX_ARGUMENTS = 1024 * 1024
 /** Of an inline command. */
 const MAX_LINE_BYTES = 64 * 1024
-/** Before AUTH, as Redis has it. */
-const MAX_ARGUMENTS_UNAUTHENTICATED = 10
-const MAX_BULK_UNAUTHENTICATED = 16 * 1024
 
 const LF = 0x0a
 const CR = 0x0d
@@ -54,8 +51,6 @@ export class Parser {
   args = new Arguments()
   /** Set by `MALFORMED`. */
   error = ''
-  /** Until the client has said who it is, lengths are held short. */
-  authenticated = true
   readonly #limits: ParserLimits
   /** Input not consumed: `#input[#at, #end)`; the command under way begins at `#begin`. */
   #input: Buffer = NO_BYTES
@@ -168,7 +163,6 @@ export class Parser {
       const count = this.#length()
       if (count === UNFINISHED) return NEEDS_MORE
       if (count > MAX_ARGUMENTS || count === INVALID) return this.#fail('invalid multibulk length')
-      if (count > MAX_ARGUMENTS_UNAUTHENTICATED && !this.authenticated) return this.#fail('unauthenticated multibulk length')
       // Nothing asked, nothing answered: `*0` and `*-1`.
       if (count > 0) {
         this.#missing = count
@@ -187,7 +181,6 @@ export class Parser {
     if (length < 0) return this.#fail('invalid bulk length')
     const { maxBulkBytes, maxRequestBytes } = this.#limits
     if (length > maxBulkBytes) return this.#fail(`invalid bulk length, the limit is ${maxBulkBytes} bytes`)
-    if (length > MAX_BULK_UNAUTHENTICATED && !this.authenticated) return this.#fail('unauthenticated bulk length')
     if (this.#at - this.#begin + length > maxRequestBytes) return this.#fail(`too big request, the limit is ${maxRequestBytes} bytes`)
     this.#bulk = length
     return COMMAND

@@ -38,8 +38,6 @@ export interface RespGatewayOptions {
   readonly idleTimeoutMs: number
   /** Of one command with all its arguments, and of all that is queued in one transaction. At least one value and one key always fit. */
   readonly maxRequestBytes: number
-  /** `null`: clients need not say who they are. */
-  readonly password: string | null
   /** Whether DEBUG works. */
   readonly debugCommands: boolean
   /** How old, in ms, what clients read that say READONLY may be; 0: they read from primaries. */
@@ -223,12 +221,11 @@ export class RespGateway {
   }
 
   #buildHub(cluster: boolean): Hub {
-    const { clock, version, password, debugCommands, maxStaleMs } = this.#options
+    const { clock, version, debugCommands, maxStaleMs } = this.#options
     const gateway = this
     return {
       clock,
       version,
-      password,
       debugCommands,
       maxStaleMs,
       cluster,

@@ -71,8 +71,6 @@ export interface Hub {
   readonly pubsub: PubSub
   readonly sessions: ReadonlyMap<number, Session>
   readonly settings: Settings
-  /** `null`: everybody may do everything. */
-  readonly password: string | null
   readonly debugCommands: boolean
   /** What READONLY stands for. */
   readonly maxStaleMs: number
@@ -97,7 +95,6 @@ export class Session {
   name = ''
   libName = ''
   libVersion = ''
-  authenticated: boolean
   noEvict = false
   /** Reads of this client count as no use for eviction. */
   noTouch = false
@@ -133,7 +130,6 @@ export class Session {
     this.control = options.control
     this.createdAtMs = options.hub.clock.now()
     this.lastActiveMs = this.createdAtMs
-    this.authenticated = options.hub.password === null
   }
 
   get subscriptions(): number {

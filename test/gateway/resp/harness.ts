@@ -36,7 +36,6 @@ export async function startGateway(options: Partial<RespGatewayOptions> = {}): P
     outputBufferLimitBytes: 16 * 1024 * 1024,
     idleTimeoutMs: 0,
     maxRequestBytes: 8 * 1024 * 1024,
-    password: null,
     debugCommands: false,
     maxStaleMs: 1000,
     observe: () => {},

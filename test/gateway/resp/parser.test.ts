@@ -156,17 +156,6 @@ test('what is malformed is found wherever the stream is split', () => {
   }
 })
 
-test('before AUTH only short commands are read', () => {
-  const parser = new Parser({ maxBulkBytes: 100_000, maxRequestBytes: 200_000 })
-  parser.authenticated = false
-  parser.push(Buffer.from('*11\r\n'))
-  assert.is(parser.next(), MALFORMED)
-  assert.is(parser.error, 'Protocol error: unauthenticated multibulk length')
-  parser.push(Buffer.from('*1\r\n$16385\r\n'))
-  assert.is(parser.next(), MALFORMED)
-  assert.is(parser.error, 'Protocol error: unauthenticated bulk length')
-})
-
 test('inline words are quoted as in Redis', () => {
   const cases: Record<string, string[]> = {
     '  a\t b  ': ['a', 'b'],

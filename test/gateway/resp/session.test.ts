@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { localCache } from '../../support/local-cache.ts'
 import { gatewaysOf, HeldCache, type Running, until } from './harness.ts'
 
@@ -26,7 +27,8 @@ test('a pipeline is answered in order', async () => {
 })
 
 test('a whole pipeline in one piece leaves in one piece', async () => {
-  const client = await (await start()).client()
+  // On a machine under load a turn may be over before the pipeline is; where no time passes it never is.
+  const client = await (await start({ clock: new FakeClock() })).client()
   let pieces = 0
   client.socket.on('data', () => pieces++)
   await client.ask(Array.from({ length: 200 }, () => 'PING').join('\n'), '+PONG\r\n'.repeat(200))
@@ -269,37 +271,18 @@ test('HELLO changes the protocol for its own reply and all that follow', async (
   await client.ask('RESET\nGET a\nCLIENT GETNAME', '+RESET\r\n$-1\r\n$-1\r\n')
 })
 
-test('with a password nothing but AUTH and HELLO is heard before it', async () => {
-  const server = await start({ password: 'secret' })
-  const client = await server.client()
-  await client.ask(
-    'GET a\nAUTH wrong\nAUTH other secret\nHELLO 3',
-    [
-      '-NOAUTH Authentication required.\r\n',
-      '-WRONGPASS invalid username-password pair or user is disabled.\r\n'.repeat(2),
-      '-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option ',
-      'can be used to authenticate the client and select the RESP protocol version at the same time\r\n',
-    ].join(''),
-  )
-  await client.ask('AUTH secret\nGET a\nRESET\nGET a', '+OK\r\n$-1\r\n+RESET\r\n-NOAUTH Authentication required.\r\n')
-  client.send('HELLO 3 AUTH default secret\r\n')
-  await client.readTo('modules\r\n*0\r\n')
-  await client.ask('GET a', '_\r\n')
-  const other = await server.client()
-  other.send('*11\r\n')
-  await other.expect('-ERR Protocol error: unauthenticated multibulk length\r\n')
-  await other.closed()
-})
-
-test('AUTH without a password is refused as in Redis', async () => {
+test('there is no password: AUTH and HELLO AUTH answer as Redis does without one', async () => {
   const client = await (await start()).client()
   await client.ask(
-    'AUTH x\nAUTH default x\nAUTH a b c',
+    'AUTH x\nAUTH default x\nAUTH other x\nAUTH a b c\nHELLO 2 AUTH other x',
     [
       '-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?\r\n',
-      '+OK\r\n-ERR syntax error\r\n',
+      '+OK\r\n-WRONGPASS invalid username-password pair or user is disabled.\r\n-ERR syntax error\r\n',
+      '-WRONGPASS invalid username-password pair or user is disabled.\r\n',
     ].join(''),
   )
+  client.send('HELLO 3 AUTH default x\r\n')
+  await client.readTo('modules\r\n*0\r\n')
 })
 
 test('there is one database', async () => {

@@ -1,18 +1,16 @@
 /**
  * PING, AUTH, HELLO and their kin: what a client says about the connection itself.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { ACK_LOCAL } from '../../../cache/operation.ts'
 import type { Call, CommandRow } from '../command.ts'
 import { NOT_AN_INTEGER, ReplyError, SYNTAX_ERROR, wrongNumberOfArguments } from '../reply-error.ts'
-import type { Session } from '../session.ts'
 import { CLIENT_COMMAND, nameOf } from './client.ts'
 import { unsubscribeAll } from './pubsub.ts'
 import { NO_KEY } from './row.ts'
 
 /** The version of Redis whose commands and replies these are: clients ask for it to know what they may use. */
 export const REDIS_VERSION = '7.0.15'
-/** There are no others; without a configured password it needs none. */
+/** There are no others, and it needs no password: see docs/protocol.md. AUTH and HELLO answer what Redis does in that case. */
 const USER = 'default'
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 
@@ -77,7 +75,7 @@ export const CONNECTION_COMMANDS: readonly CommandRow[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth', 'allow_busy'],
     keys: NO_KEY,
     group: 'connection',
-    summary: 'Shows the password.',
+    summary: 'Is there for clients that insist: there is one user, `default`, and no password.',
     since: '1.0.0',
     complexity: 'O(1)',
     syntax: '[username] password',
@@ -161,18 +159,17 @@ function reset({ session, reply }: Call): void {
   session.asking = false
   session.ack = ACK_LOCAL
   session.replyMode = 'on'
-  session.authenticated = session.hub.password === null
   reply.protocol = 2
   reply.simple('RESET')
 }
 
-function auth({ args, session, reply }: Call): void {
+function auth({ args, reply }: Call): void {
   if (args.count > 3) throw new ReplyError(SYNTAX_ERROR)
-  if (args.count === 2 && session.hub.password === null) {
+  if (args.count === 2) {
     const doubt = 'Are you sure your configuration is correct?'
     throw new ReplyError(`ERR AUTH <password> called without any password configured for the default user. ${doubt}`)
   }
-  authenticate(session, args.count === 3 ? args.text(1) : USER, args.bytes(args.count - 1))
+  checkUser(args.text(1))
   reply.ok()
 }
 
@@ -186,7 +183,7 @@ function hello({ args, session, reply }: Call): void {
   let name: string | null = null
   for (let i = 2; i < args.count; ) {
     if (args.is(i, 'AUTH') && i + 2 < args.count) {
-      authenticate(session, args.text(i + 1), args.bytes(i + 2))
+      checkUser(args.text(i + 1))
       i += 3
     } else if (args.is(i, 'SETNAME') && i + 1 < args.count) {
       name = nameOf(args, i + 1)
@@ -194,12 +191,6 @@ function hello({ args, session, reply }: Call): void {
     } else {
       throw new ReplyError(`ERR Syntax error in HELLO option '${args.text(i)}'`)
     }
-  }
-  if (!session.authenticated) {
-    throw new ReplyError(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> ' +
-        'option can be used to authenticate the client and select the RESP protocol version at the same time',
-    )
   }
   if (name !== null) session.name = name
   session.protocol = protocol
@@ -221,16 +212,8 @@ function hello({ args, session, reply }: Call): void {
   reply.array(0)
 }
 
-/** Throws unless the password is right. How long it takes tells nothing about it. */
-function authenticate(session: Session, user: string, password: Buffer): void {
-  const expected = session.hub.password
-  const right = expected === null || timingSafeEqual(digest(password), digest(Buffer.from(expected)))
-  if (user !== USER || !right) throw new ReplyError(WRONG_PASSWORD)
-  session.authenticated = true
-}
-
-function digest(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest()
+function checkUser(user: string): void {
+  if (user !== USER) throw new ReplyError(WRONG_PASSWORD)
 }
 
 /** A whole number of 31 bits, as Redis reads it; what is none is refused with `text`. */
