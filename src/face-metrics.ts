@@ -8,6 +8,7 @@ import type { CommandName, TextStats } from './gateway/text/index.ts'
 import type { Metrics, Sample } from './observability/index.ts'
 
 export interface FacesStats {
+  readonly input: { readonly heldBytes: number; readonly refusedTotal: number }
   readonly http: HttpStats
   readonly resp: RespStats
   readonly text: TextStats
@@ -45,6 +46,17 @@ export function describeFaces(metrics: Metrics, read: () => FacesStats): Observe
       return faces({ resp: resp.idleKillsTotal + resp.halfRequestKillsTotal, text: text.timeoutsTotal, grpc: grpc.timeoutsTotal })
     },
     ['face'],
+  )
+
+  metrics.gauge(
+    'jackdaw_input_bytes',
+    'Bytes of requests of all faces that are not whole, are queued by MULTI, or are being executed.',
+    () => read().input.heldBytes,
+  )
+  counter(
+    'input_refused_total',
+    'Requests refused because all that were arriving were over maxInputBytes.',
+    () => read().input.refusedTotal,
   )
 
   counter('http_requests_total', 'HTTP requests answered.', () => httpSamples(read()), ['route', 'status'])

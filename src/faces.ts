@@ -6,6 +6,7 @@ import type { Options } from './config/index.ts'
 import { describeFaces, type FacesStats } from './face-metrics.ts'
 import { GrpcGateway } from './gateway/grpc/index.ts'
 import { HttpGateway } from './gateway/http/index.ts'
+import { InputBudget } from './gateway/input-budget.ts'
 import { type InfoSection, RespGateway, type Settings } from './gateway/resp/index.ts'
 import { TextGateway } from './gateway/text/index.ts'
 import type { Clock } from './lib/clock.ts'
@@ -30,6 +31,7 @@ const HTTP_IDLE_MS = 100_000
 
 export class Faces {
   readonly #options: Options
+  readonly #input: InputBudget
   readonly #http: HttpGateway
   readonly #resp: RespGateway
   readonly #text: TextGateway
@@ -37,10 +39,12 @@ export class Faces {
 
   constructor(options: Options, parts: FacesParts) {
     const { cache, clock, logger, version, metrics, ready, info, settings } = parts
-    const { maxClients, outputBufferLimitBytes, idleTimeoutMs, maxBodyBytes } = options
+    const { maxClients, maxInputBytes, outputBufferLimitBytes, idleTimeoutMs, maxBodyBytes } = options
     const observe = describeFaces(metrics, () => this.stats())
-    const common = { cache, clock, logger, maxClients, outputBufferLimitBytes, idleTimeoutMs }
+    const input = new InputBudget(maxInputBytes)
+    const common = { cache, clock, logger, input, maxClients, outputBufferLimitBytes, idleTimeoutMs }
     this.#options = options
+    this.#input = input
     this.#http = new HttpGateway({
       ...common,
       idleTimeoutMs: idleTimeoutMs === 0 ? HTTP_IDLE_MS : idleTimeoutMs,
@@ -86,7 +90,14 @@ export class Faces {
   }
 
   stats(): FacesStats {
-    return { http: this.#http.stats(), resp: this.#resp.stats(), text: this.#text.stats(), grpc: this.#grpc.stats() }
+    const { heldBytes, refusedTotal } = this.#input
+    return {
+      input: { heldBytes, refusedTotal },
+      http: this.#http.stats(),
+      resp: this.#resp.stats(),
+      text: this.#text.stats(),
+      grpc: this.#grpc.stats(),
+    }
   }
 
   #all(): readonly { drain(): void; close(graceMs: number): Promise<void> }[] {

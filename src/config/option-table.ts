@@ -53,6 +53,7 @@ export interface Options {
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
   readonly maxBodyBytes: number
+  readonly maxInputBytes: number
   readonly maxClients: number
   readonly outputBufferLimitBytes: number
   readonly idleTimeoutMs: number
@@ -110,6 +111,9 @@ const DNS_NAME: TextType = {
 
 /** Share of the container's memory that entries may take; the rest is for the heap, sockets and copies under way. */
 const DEFAULT_MEMORY_SHARE = 0.6
+
+/** Share of `maxMemoryBytes` that requests which are not whole may take besides. */
+const DEFAULT_INPUT_SHARE = 1 / 8
 
 export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]> } = {
   name: {
@@ -267,6 +271,15 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     doc: 'Largest HTTP request body, and so the most that one request can set.',
     higher: 'larger batches; each takes memory outside maxMemoryBytes and holds the event loop while it is read',
     lower: 'large batches are refused',
+  },
+  maxInputBytes: {
+    type: { kind: 'size', min: MIB, max: 64 * GIB },
+    fallback: ({ maxMemoryBytes = GIB, maxBodyBytes = 16 * MIB }) =>
+      Math.max(2 * maxBodyBytes, Math.floor(maxMemoryBytes * DEFAULT_INPUT_SHARE)),
+    fallbackText: 'an eighth of maxMemoryBytes, and at least twice maxBodyBytes',
+    doc: 'What all clients together may have sent of requests that are not whole, are queued by MULTI, or are being executed. Beyond, the largest is refused.',
+    higher: 'more large requests may arrive at a time; they take so much memory outside maxMemoryBytes',
+    lower: 'large requests that come together are refused earlier',
   },
   maxClients: {
     type: { kind: 'integer', unit: 'count', min: 1, max: 1_000_000 },

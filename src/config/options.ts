@@ -103,7 +103,7 @@ function refuseContradictions(options: Options, machine: Machine): void {
   refuseDiscovery(options, machine)
   refuseEqualPorts(options)
   refuseKeys(options)
-  const { maxValueBytes, maxBodyBytes, maxMemoryBytes, outputBufferLimitBytes, drainMs, stopTimeoutMs } = options
+  const { maxValueBytes, maxBodyBytes, maxInputBytes, maxMemoryBytes, outputBufferLimitBytes, drainMs, stopTimeoutMs } = options
   if (machine.memoryLimitBytes !== null && maxMemoryBytes > machine.memoryLimitBytes) {
     throw new ConfigError(`maxMemoryBytes is ${maxMemoryBytes}, but the container may use ${machine.memoryLimitBytes} bytes in all`)
   }
@@ -111,6 +111,9 @@ function refuseContradictions(options: Options, machine: Machine): void {
     throw new ConfigError(
       `maxBodyBytes is ${maxBodyBytes}, but a value of maxValueBytes, which is ${maxValueBytes}, must fit into it as base64`,
     )
+  }
+  if (maxInputBytes < 2 * maxBodyBytes) {
+    throw new ConfigError(`maxInputBytes is ${maxInputBytes}, but must hold two requests of maxBodyBytes, which is ${maxBodyBytes}`)
   }
   if (2 * maxValueBytes + OUTPUT_MARGIN_BYTES > outputBufferLimitBytes) {
     throw new ConfigError(

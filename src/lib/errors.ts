@@ -77,6 +77,13 @@ export const ERRORS = {
     'A write at a member that sees less than half of the cluster, under `partition=refuse`.',
   ),
   TOO_MANY_CLIENTS: row(503, 'ERR', GRPC_RESOURCE_EXHAUSTED, 'no', 'The face serves `maxClients` connections already; this one is closed.'),
+  TOO_MUCH_INPUT: row(
+    503,
+    'ERR',
+    GRPC_RESOURCE_EXHAUSTED,
+    'no',
+    'Requests of all clients that are not whole are over `maxInputBytes`; the largest of them is refused.',
+  ),
   BUSY: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'Too many requests are waiting for the cluster to settle.'),
   INTERNAL: row(500, 'ERR', GRPC_INTERNAL, 'maybe', 'A defect of the server; its log has the cause.'),
 } as const satisfies Record<string, ErrorRow>

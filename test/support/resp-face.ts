@@ -1,4 +1,5 @@
 /** A RESP face on a free port, before a real cache of one node: with limits that do not come in the way, unless a test says so. */
+import { InputBudget } from '../../src/gateway/input-budget.ts'
 import { RespGateway, type RespGatewayOptions } from '../../src/gateway/resp/index.ts'
 import { SystemClock } from '../../src/lib/clock.ts'
 import { SILENT } from '../../src/lib/logger.ts'
@@ -8,6 +9,7 @@ export function respFace(options: Pick<RespGatewayOptions, 'cache'> & Partial<Re
     clock: new SystemClock(),
     logger: SILENT,
     version: '1.2.3',
+    input: new InputBudget(64 * 1024 * 1024),
     maxClients: 1000,
     outputBufferLimitBytes: 32 * 1024 * 1024,
     idleTimeoutMs: 0,

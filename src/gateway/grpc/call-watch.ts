@@ -4,13 +4,14 @@
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js'
 import type { Clock } from '../../lib/clock.ts'
 import { CacheError } from '../../lib/errors.ts'
+import type { ArrivingMessages } from './arriving-messages.ts'
 import { statusOf } from './status.ts'
 import { methodOf, type Traffic } from './traffic.ts'
 
-/** `requestTimeoutMs` is for requests of one message, 0 for no limit; streams of requests may take as long as they like. */
-export function watchCalls(traffic: Traffic, clock: Clock, requestTimeoutMs: number): ServerInterceptor {
+/** `arriving` is told of every call whose request is not whole. `requestTimeoutMs` is for requests of one message, 0 for no limit; streams of requests may take as long as they like. */
+export function watchCalls(traffic: Traffic, clock: Clock, arriving: ArrivingMessages, requestTimeoutMs: number): ServerInterceptor {
   return ({ path, requestStream }, call) => {
-    const watch = new CallWatch(call, path, traffic, clock)
+    const watch = new CallWatch(call, path, traffic, clock, arriving.expect(call.getPeer()))
     if (!requestStream && requestTimeoutMs > 0) watch.expectRequest(requestTimeoutMs)
     return watch.intercept()
   }
@@ -22,14 +23,16 @@ class CallWatch {
   readonly #traffic: Traffic
   readonly #clock: Clock
   readonly #startMs: number
+  readonly #arrived: () => void
   #stopWaiting = (): void => {}
   #ended = false
 
-  constructor(call: ServerInterceptingCallInterface, path: string, traffic: Traffic, clock: Clock) {
+  constructor(call: ServerInterceptingCallInterface, path: string, traffic: Traffic, clock: Clock, arrived: () => void) {
     this.#call = call
     this.#path = path
     this.#traffic = traffic
     this.#clock = clock
+    this.#arrived = arrived
     this.#startMs = clock.now()
   }
 
@@ -48,6 +51,7 @@ class CallWatch {
         next({
           onReceiveHalfClose: (pass) => {
             this.#stopWaiting()
+            this.#arrived()
             pass()
           },
           // Comes after the status too, and alone when the client, its deadline or its connection ended the call.
@@ -64,6 +68,7 @@ class CallWatch {
     if (this.#ended) return
     this.#ended = true
     this.#stopWaiting()
+    this.#arrived()
     this.#traffic.count(methodOf(this.#path), failed, (this.#clock.now() - this.#startMs) / 1000)
   }
 }

@@ -16,6 +16,8 @@ import type { Cache } from '../../cache/cache.ts'
 import { assetPath } from '../../lib/asset-path.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { InputBudget } from '../input-budget.ts'
+import { ArrivingMessages } from './arriving-messages.ts'
 import { CacheService } from './cache-service.ts'
 import { watchCalls } from './call-watch.ts'
 import { ClusterService } from './cluster-service.ts'
@@ -32,6 +34,8 @@ export interface GrpcGatewayOptions {
   readonly ready: () => boolean
   /** Connections beyond are told to go. */
   readonly maxClients: number
+  /** For requests that are not whole, those of all faces together. */
+  readonly input: InputBudget
   /** For a connection without a call, a request that does not arrive whole, and an answer that nobody reads; 0: never. */
   readonly idleTimeoutMs: number
 }
@@ -56,17 +60,20 @@ export class GrpcGateway {
   readonly #server: Server
   readonly #listener: Listener
   readonly #health: Health
+  readonly #arriving: ArrivingMessages
   #injector: ConnectionInjector | null = null
   #draining = false
 
   constructor(options: GrpcGatewayOptions) {
-    const { cache, clock, logger, maxClients, idleTimeoutMs } = options
+    const { cache, clock, logger, maxClients, input, idleTimeoutMs } = options
     const { maxKeyBytes, maxValueBytes } = cache.limits
     this.#clock = clock
     this.#traffic = new Traffic(options.observe)
+    const maxMessageBytes = 2 * maxKeyBytes + maxValueBytes + MESSAGE_MARGIN_BYTES
+    this.#arriving = new ArrivingMessages(clock, input, maxMessageBytes)
     this.#server = new Server({
-      interceptors: [watchCalls(this.#traffic, clock, idleTimeoutMs)],
-      'grpc.max_receive_message_length': 2 * maxKeyBytes + maxValueBytes + MESSAGE_MARGIN_BYTES,
+      interceptors: [watchCalls(this.#traffic, clock, this.#arriving, idleTimeoutMs)],
+      'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
       'grpc.keepalive_time_ms': PING_MS,
       'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
@@ -75,7 +82,10 @@ export class GrpcGateway {
     })
     const ready = (): boolean => !this.#draining && options.ready()
     this.#health = new Health({ clock, services: ['', CACHE_SERVICE, CLUSTER_SERVICE], ready })
-    const connected = (socket: Socket): void => this.#injector?.injectConnection(socket)
+    const connected = (socket: Socket): void => {
+      this.#arriving.connected(socket)
+      this.#injector?.injectConnection(socket)
+    }
     this.#listener = new Listener({ clock, logger, maxClients, prefaceTimeoutMs: idleTimeoutMs, connected })
     const cacheService = new CacheService(cache, logger, { clock, traffic: this.#traffic, stallTimeoutMs: idleTimeoutMs })
     this.#addServices(cacheService, new ClusterService(cache, logger))
@@ -102,6 +112,7 @@ export class GrpcGateway {
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()))
     await gone
     deadline.cancel()
+    this.#arriving.close()
   }
 
   /** Plain numbers, counted since start. */

@@ -7,6 +7,7 @@
  * A stop goes in two steps. `drain()`: everything is accepted and served as before, but each answer says `Connection: close`, so that clients and
  * proxies leave by themselves while they learn of the stop. `close()`: nothing new is accepted, what is being answered is finished.
  */
+import * as assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -15,6 +16,8 @@ import { NO_BYTES } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { CacheError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { InputBudget } from '../input-budget.ts'
+import { ArrivingBody, type BodyDone } from './arriving-body.ts'
 import { errorResponse, toCacheError, toParseError } from './error-answer.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { Listener } from './listener.ts'
@@ -36,6 +39,8 @@ export interface HttpGatewayOptions {
   readonly version: string
   /** Larger bodies are refused with 413. Values of `maxValueBytes` come whole only if it is above 4/3 of that. */
   readonly maxBodyBytes: number
+  /** For bodies that are arriving, and requests of the other faces. */
+  readonly input: InputBudget
   /** Connections at a time; more are answered 503 and closed. */
   readonly maxClients: number
   /**
@@ -73,6 +78,8 @@ export class HttpGateway {
   readonly #traffic: Traffic
   readonly #routes: RouteTable
   readonly #turns = new Turns()
+  /** For the reader of bodies, to whom fastify shows the request alone. */
+  readonly #responses = new WeakMap<IncomingMessage, ServerResponse>()
   readonly #listener: Listener
   readonly #app: FastifyInstance
 
@@ -151,8 +158,9 @@ export class HttpGateway {
     app.server.on('checkContinue', (request, response) => continueUnlessTooLarge(app, maxBodyBytes, request, response))
     app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
+    app.addContentTypeParser('*', (request, _payload, done) => this.#readBody(request.raw, done))
     app.addHook('onRequest', (request, reply, next) => {
+      this.#responses.set(request.raw, reply.raw)
       this.#turns.take(request.raw, reply.raw, () => {
         const refusal = refusalOf(request.raw)
         if (refusal !== null) this.#refuse(refusal, reply)
@@ -208,6 +216,13 @@ export class HttpGateway {
     })
   }
 
+  #readBody(request: IncomingMessage, done: BodyDone): void {
+    const response = this.#responses.get(request)
+    assert.ok(response !== undefined)
+    const { input, maxBodyBytes } = this.#options
+    new ArrivingBody(request, response, input, maxBodyBytes, done).start()
+  }
+
   /** By the guard. What follows a request that can be read in two ways is not read: it may be somebody else's. */
   #refuse(refusal: CacheError, reply: FastifyReply): void {
     const exchange = new Exchange(this.#context, null, reply)
@@ -229,7 +244,8 @@ export class HttpGateway {
     const error = toCacheError(cause)
     // A connection that is closed while the client still sends would be reset, and the answer lost with it: Node reads on and drops what comes,
     // within the time that a request has. A client that waits for leave to send is told to go.
-    if (error.code === 'BODY_TOO_LARGE' && request.headers.expect === undefined) reply.removeHeader('connection')
+    if ((error.code === 'BODY_TOO_LARGE' || error.code === 'TOO_MUCH_INPUT') && request.headers.expect === undefined)
+      reply.removeHeader('connection')
     new Exchange(this.#context, route, reply).fail(error)
   }
 

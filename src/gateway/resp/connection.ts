@@ -6,6 +6,7 @@
  * stands still half-way, and a client that says nothing for long, are cut off too: the gateway asks from time to time (`check`).
  */
 import type { Socket } from 'node:net'
+import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Executor, type ExecutorContext } from './executor.ts'
 import type { LentReader } from './lent-read.ts'
 import { COMMAND, CROSS_PROTOCOL, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
@@ -34,6 +35,8 @@ export interface ConnectionContext extends ExecutorContext {
   readonly writers: WriterPool
   readonly traffic: Traffic
   readonly parserLimits: ParserLimits
+  /** Shared with all other faces. */
+  readonly input: InputBudget
   /** 0: never. */
   readonly idleTimeoutMs: () => number
   /** The connection is no more. */
@@ -49,7 +52,7 @@ const MAX_WAITING_INPUT_BYTES = 64 * 1024
 /** Clients that speak HTTP are logged no more often. */
 const CROSS_PROTOCOL_LOG_MS = 60_000
 
-export class Connection implements SessionControl, Receiver, ReplySink, Output {
+export class Connection implements SessionControl, Receiver, ReplySink, Output, InputHolder {
   readonly session: Session
   readonly source: Parser
   readonly #socket: Socket
@@ -72,6 +75,8 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
   /** Good-bye has been said, by `Clock.now`; -1 before. */
   #endedMs = -1
   #closed = false
+  /** What the budget of all input knows of this connection. */
+  #heldBytes = 0
 
   constructor(id: number, accepted: Socket, context: ConnectionContext) {
     const socket = context.reader.adopt(accepted, (lent, length) => this.#received(lent, length))
@@ -185,6 +190,16 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     })
   }
 
+  refuseInput(): void {
+    if (this.#closed) return
+    this.source.clear()
+    this.#waiting = false
+    this.#executor.discard()
+    this.#lastWords = `ERR ${this.#context.input.refusal}`
+    this.#account()
+    this.#schedule()
+  }
+
   /** What had to wait for somebody else's permission may be tried again. */
   wake(): void {
     if (this.#waiting) this.proceed()
@@ -254,6 +269,15 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     this.#working = false
     this.#flush()
     this.#regulate()
+    this.#account()
+  }
+
+  /** Tells the budget what is held now, if that has changed. */
+  #account(): void {
+    const bytes = this.#closed ? 0 : this.source.heldBytes + this.#executor.heldBytes
+    if (bytes === this.#heldBytes) return
+    this.#heldBytes = bytes
+    this.#context.input.hold(this, bytes, this.#executor.idle)
   }
 
   #execute(): void {
@@ -358,6 +382,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output {
     this.#closed = true
     this.#executor.close()
     this.source.clear()
+    this.#account()
     this.#returnWriter()
     const { pubsub } = this.#context.hub
     for (const channel of this.session.channels) pubsub.unsubscribe(channel, this)

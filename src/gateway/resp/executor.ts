@@ -50,6 +50,8 @@ export class Executor {
   readonly #router: Router | null
   /** The reply to come of a command other than a single operation; `null` when none is under way. */
   #awaited: Later | null = null
+  /** Bytes of the input that it works on. */
+  #awaitedBytes = 0
   /** Nothing has to be asked before a command is executed: the client is not in MULTI, no RESP2 subscriber, and wants replies. */
   #open = true
   #queue: Queued[] | null = null
@@ -86,6 +88,11 @@ export class Executor {
 
   get queued(): number {
     return this.#queue?.length ?? 0
+  }
+
+  /** Input that is queued, or that a command under way works on. */
+  get heldBytes(): number {
+    return (this.#queue === null ? 0 : this.#queuedBytes) + (this.#awaited === null ? 0 : this.#awaitedBytes)
   }
 
   /** The input that was executed last is not needed any more. */
@@ -142,6 +149,7 @@ export class Executor {
     this.discard()
     if (this.#broken) throw new ReplyError('EXECABORT Transaction discarded because of previous errors.')
     const later = this.#later(this.#silent(), new Arguments())
+    this.#awaitedBytes = this.#queuedBytes
     // What a transaction has written to is not followed: WAIT asks for all slots again.
     if (queue.some(({ command }) => command.writes)) this.#session.writtenSlots = null
     new TransactionRun({
@@ -331,6 +339,7 @@ export class Executor {
       },
     }
     this.#awaited = later
+    this.#awaitedBytes = args.buffer.length
     this.#output.source.args = new Arguments()
     return later
   }

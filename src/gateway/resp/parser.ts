@@ -79,6 +79,11 @@ export class Parser {
     return this.#end - this.#begin
   }
 
+  /** Memory that these take: more, while a command is carried over. */
+  get heldBytes(): number {
+    return this.#carrying && this.#begin < this.#end ? this.#input.length : this.#end - this.#begin
+  }
+
   /** More input: `piece[0, length)`. It is only lent: before anybody writes to it, or wants to keep the arguments that lie in it, `own` is to be called. */
   push(piece: Buffer, length: number = piece.length): void {
     if (this.#begin === this.#end) {

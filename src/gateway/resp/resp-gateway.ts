@@ -10,6 +10,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Cache } from '../../cache/cache.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { InputBudget } from '../input-budget.ts'
 import { NOWHERE } from './collector.ts'
 import { COMMANDS } from './command-list.ts'
 import { CommandTable } from './command-table.ts'
@@ -38,6 +39,8 @@ export interface RespGatewayOptions {
   readonly idleTimeoutMs: number
   /** Of one command with all its arguments, and of all that is queued in one transaction. At least one value and one key always fit. */
   readonly maxRequestBytes: number
+  /** For requests that are not whole, those of all faces together. */
+  readonly input: InputBudget
   /** Whether DEBUG works. */
   readonly debugCommands: boolean
   /** How old, in ms, what clients read that say READONLY may be; 0: they read from primaries. */
@@ -193,12 +196,13 @@ export class RespGateway {
   }
 
   #buildContext(table: CommandTable, cluster: boolean): ConnectionContext {
-    const { cache, logger, outputBufferLimitBytes, maxRequestBytes } = this.#options
+    const { cache, logger, input, outputBufferLimitBytes, maxRequestBytes } = this.#options
     const { maxKeyBytes, maxValueBytes } = cache.limits
     return {
       cache,
       table,
       logger,
+      input,
       outputBufferLimitBytes,
       meter: this.#meter,
       nowhere: new ReplyWriter(NOWHERE, NOWHERE_BYTES),

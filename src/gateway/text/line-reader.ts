@@ -48,6 +48,17 @@ export class LineReader {
     return this.#heldLength > 0 || this.#dropping || this.#telnet !== 'none'
   }
 
+  /** Memory that the beginning of a line takes. */
+  get heldBytes(): number {
+    return this.#heldLength === 0 ? 0 : this.#held.length
+  }
+
+  /** Forgets the beginning of a line; the rest of it is dropped as it comes. */
+  drop(): void {
+    if (this.#heldLength > 0) this.#dropping = true
+    this.#forget()
+  }
+
   /** Takes the next chunk, which the reader may change. Only after `next` has answered `more`. */
   push(chunk: Buffer): void {
     this.#chunk = chunk

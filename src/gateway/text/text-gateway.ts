@@ -12,6 +12,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Cache } from '../../cache/cache.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { InputBudget } from '../input-budget.ts'
 import { endGently, type SessionContext, TextSession } from './text-session.ts'
 import { type ObserveCommand, type TextStats, Traffic } from './traffic.ts'
 
@@ -24,6 +25,8 @@ export interface TextGatewayOptions {
   readonly maxClients: number
   /** A client that leaves more output unread is cut off. Has to hold the largest answer: twice `maxValueBytes`. */
   readonly outputBufferLimitBytes: number
+  /** For lines that have no end yet, and requests of the other faces. */
+  readonly input: InputBudget
   /** Connections end after so long without a line, and so long after a line began that does not end, or output that nobody reads; 0: never. */
   readonly idleTimeoutMs: number
 }
@@ -51,12 +54,12 @@ export class TextGateway {
   #draining = false
 
   constructor(options: TextGatewayOptions) {
-    const { cache, clock, outputBufferLimitBytes } = options
+    const { cache, clock, input, outputBufferLimitBytes } = options
     const { maxKeyBytes, maxValueBytes } = cache.limits
     this.#options = options
     this.#traffic = new Traffic(options.observe)
     const maxLineBytes = ESCAPED_BYTES * (maxKeyBytes + maxValueBytes) + LINE_MARGIN_BYTES
-    this.#context = { cache, clock, traffic: this.#traffic, maxLineBytes, outputBufferLimitBytes }
+    this.#context = { cache, clock, traffic: this.#traffic, maxLineBytes, input, outputBufferLimitBytes }
     const settings = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }
     this.#server = createServer(settings, (socket) => this.#accept(socket))
   }

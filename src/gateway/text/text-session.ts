@@ -12,6 +12,7 @@ import { ByteWriter, NO_BYTES } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { VALUE_JSON } from '../../lib/entry.ts'
 import type { CacheError } from '../../lib/errors.ts'
+import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Command } from './command.ts'
 import { appendEscaped, appendJson } from './escape.ts'
 import { LineReader } from './line-reader.ts'
@@ -22,6 +23,8 @@ export interface SessionContext {
   readonly clock: Clock
   readonly traffic: Traffic
   readonly maxLineBytes: number
+  /** Shared with all other faces. */
+  readonly input: InputBudget
   /** A client with more unread output is cut off; at half of it, or `PAUSE_BYTES`, nothing more is executed for it. */
   readonly outputBufferLimitBytes: number
 }
@@ -44,7 +47,7 @@ const LINE_FEED = 0x0a
 /** `open`; `ending`: executes nothing more, and ends once what is under way is answered; `ended`: closed for writing. */
 type State = 'open' | 'ending' | 'ended'
 
-export class TextSession {
+export class TextSession implements InputHolder {
   readonly #socket: Socket
   readonly #context: SessionContext
   readonly #reader: LineReader
@@ -62,6 +65,8 @@ export class TextSession {
   #slow = false
   #scan: Scan | null = null
   #listed = 0
+  /** What the budget of all input knows of this session. */
+  #heldBytes = 0
   /** When the command under way became the next. */
   #sinceMs: number
   /** Last time a line began or was answered, or output left. */
@@ -119,6 +124,24 @@ export class TextSession {
     this.#reader.push(chunk)
     this.#run()
     if (began && this.#reader.partial) this.#activeMs = this.#context.clock.now()
+    this.#account()
+  }
+
+  refuseInput(): void {
+    this.#reader.drop()
+    this.#account()
+    if (this.#state !== 'open') return
+    const { refusal } = this.#context.input
+    this.#error(refusal.charAt(0).toUpperCase() + refusal.slice(1))
+    this.end()
+  }
+
+  /** Only what is the beginning of a line: a line that is whole is executed at once, or waits in the socket's own chunk. */
+  #account(): void {
+    const { heldBytes } = this.#reader
+    if (heldBytes === this.#heldBytes) return
+    this.#heldBytes = heldBytes
+    this.#context.input.hold(this, heldBytes, true)
   }
 
   /** The client sends nothing more, and still gets what it asked for. */
@@ -330,6 +353,8 @@ export class TextSession {
 
   #closed(): void {
     this.#state = 'ended'
+    this.#reader.drop()
+    this.#account()
     this.#scan?.close()
     this.#scan = null
   }

@@ -1,10 +1,12 @@
 /** The calls of proto/cache.proto, by a client made from it, over real sockets. */
+
 import { status } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ACK_ALL, ACK_LOCAL, ACK_REPLICA } from '../../../src/cache/operation.ts'
 import { GrpcGateway } from '../../../src/gateway/grpc/index.ts'
 import type { GetResponse, SearchResponse, SetResponse } from '../../../src/gateway/grpc/messages.ts'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
 import { CacheError, ERRORS, type ErrorCode, publicCode } from '../../../src/lib/errors.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
@@ -233,7 +235,16 @@ test('a search that fails midway ends with the error, never as if complete', () 
 
 test('a real cache answers: limits are those of the cache, and expiry is told', async () => {
   const { cache, clock } = localCache({ limits: { maxKeyBytes: 8, maxValueBytes: 100 } })
-  const options = { cache, clock, logger: SILENT, observe: () => {}, ready: () => true, maxClients: 10, idleTimeoutMs: 0 }
+  const options = {
+    cache,
+    clock,
+    logger: SILENT,
+    observe: () => {},
+    ready: () => true,
+    input: new InputBudget(2 ** 26),
+    maxClients: 10,
+    idleTimeoutMs: 0,
+  }
   const gateway = new GrpcGateway(options)
   const client = new GrpcClient(await gateway.listen('127.0.0.1', 0), CACHE, 'cache.proto')
   const k = Buffer.from('12345678')

@@ -1,4 +1,5 @@
 /** What surrounds the calls: health, reflection, limits, drain and close. */
+
 import { connect as connectHttp2 } from 'node:http2'
 import { createRequire } from 'node:module'
 import { connect as connectTcp } from 'node:net'
@@ -8,6 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { GrpcGateway } from '../../../src/gateway/grpc/index.ts'
 import type { SearchResponse } from '../../../src/gateway/grpc/messages.ts'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
@@ -258,7 +260,15 @@ test('closing cuts off what does not come to an end', () =>
 
 test('closing a face that never listened is nothing, and a port that is taken is told', async () => {
   const make = (): GrpcGateway => {
-    const options = { clock: new SystemClock(), logger: SILENT, observe: () => {}, ready: () => true, maxClients: 1, idleTimeoutMs: 0 }
+    const options = {
+      clock: new SystemClock(),
+      logger: SILENT,
+      observe: () => {},
+      ready: () => true,
+      input: new InputBudget(2 ** 26),
+      maxClients: 1,
+      idleTimeoutMs: 0,
+    }
     return new GrpcGateway({ cache: new FakeCache(), ...options })
   }
   await make().close(100)

@@ -1,5 +1,7 @@
 /** A gRPC face over a faked cache, on a port of its own, for the length of a test. */
+
 import { GrpcGateway, type GrpcGatewayOptions } from '../../../src/gateway/grpc/index.ts'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
@@ -23,7 +25,16 @@ export async function withGateway(options: Partial<GrpcGatewayOptions>, use: (ru
   const observe = (method: string, seconds: number): void => {
     observed.push(seconds >= 0 ? method : `${method} ended before it began`)
   }
-  const defaults = { cache, clock: new SystemClock(), logger: SILENT, observe, ready: () => true, maxClients: 10, idleTimeoutMs: 0 }
+  const defaults = {
+    cache,
+    clock: new SystemClock(),
+    logger: SILENT,
+    observe,
+    ready: () => true,
+    maxClients: 10,
+    input: new InputBudget(2 ** 26),
+    idleTimeoutMs: 0,
+  }
   const gateway = new GrpcGateway({ ...defaults, ...options })
   const port = await gateway.listen('127.0.0.1', 0)
   const clients: GrpcClient[] = []

@@ -1,5 +1,7 @@
 /** An HTTP face for a test: with limits that do not come in the way, unless a test says so. */
+
 import { HttpGateway, type HttpGatewayOptions } from '../../../src/gateway/http/index.ts'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 
@@ -11,6 +13,7 @@ export function face(options: Pick<HttpGatewayOptions, 'cache'> & Partial<HttpGa
     ready: () => ({ ok: true, reason: '' }),
     version: '1.2.3',
     maxBodyBytes: 16 * 1024,
+    input: new InputBudget(64 * 1024 * 1024),
     maxClients: 1000,
     idleTimeoutMs: 100_000,
     outputBufferLimitBytes: 32 * 1024 * 1024,

@@ -1,9 +1,11 @@
 /** A gateway over a real cache of one node, clients that speak bytes, and a cache whose answers a test holds back. */
+
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Cache, OutcomeDone } from '../../../src/cache/cache.ts'
 import type { Operation } from '../../../src/cache/operation.ts'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { RespGateway, type RespGatewayOptions } from '../../../src/gateway/resp/index.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { localCache } from '../../support/local-cache.ts'
@@ -32,6 +34,7 @@ export async function startGateway(options: Partial<RespGatewayOptions> = {}): P
     clock: local.clock,
     logger: { ...SILENT, error: (fields, message) => errors.push(`${message}: ${JSON.stringify(fields)}`) },
     version: '1.2.3',
+    input: new InputBudget(64 * 1024 * 1024),
     maxClients: 100,
     outputBufferLimitBytes: 16 * 1024 * 1024,
     idleTimeoutMs: 0,

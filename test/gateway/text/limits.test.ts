@@ -1,6 +1,8 @@
 /** What bounds a client of the telnet face, and that nobody else suffers when one is bounded. */
+
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { TextGateway, type TextGatewayOptions } from '../../../src/gateway/text/index.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
@@ -17,7 +19,7 @@ interface Running {
 
 async function withGateway(options: Partial<TextGatewayOptions>, use: (running: Running) => Promise<void>): Promise<void> {
   const cache = new FakeCache({ maxKeyBytes: 64, maxValueBytes: 4 * 1024 * 1024 })
-  const defaults = { maxClients: 10, outputBufferLimitBytes: 64 * 1024 * 1024, idleTimeoutMs: 0 }
+  const defaults = { maxClients: 10, input: new InputBudget(2 ** 26), outputBufferLimitBytes: 64 * 1024 * 1024, idleTimeoutMs: 0 }
   const gateway = new TextGateway({ cache, clock: new SystemClock(), logger: SILENT, observe: () => {}, ...defaults, ...options })
   const port = await gateway.listen('127.0.0.1', 0)
   const clients: LineClient[] = []
@@ -252,6 +254,7 @@ test('closing a face that never listened is nothing, and a port that is taken is
       clock: new SystemClock(),
       logger: SILENT,
       observe: () => {},
+      input: new InputBudget(2 ** 26),
       maxClients: 1,
       outputBufferLimitBytes: 1,
       idleTimeoutMs: 0,

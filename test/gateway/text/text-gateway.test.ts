@@ -1,6 +1,7 @@
 /** The telnet protocol over real sockets: what each line is answered, however its bytes come. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { TextGateway } from '../../../src/gateway/text/index.ts'
 import { VALUE_JSON } from '../../../src/lib/entry.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
@@ -197,6 +198,7 @@ test('a real cache judges keys and values: too long ones are refused and change 
     clock,
     logger: SILENT,
     observe: () => {},
+    input: new InputBudget(2 ** 26),
     maxClients: 10,
     outputBufferLimitBytes: 1024,
     idleTimeoutMs: 0,
