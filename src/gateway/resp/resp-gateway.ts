@@ -82,7 +82,7 @@ export class RespGateway {
   readonly #sessions = new Map<number, Session>()
   /** Sockets of clients that were too many and have not hung up yet. */
   readonly #leaving = new Set<Socket>()
-  readonly #pubsub = new PubSub()
+  readonly #pubsub: PubSub
   readonly #reader = new LentReader()
   readonly #meter: Meter
   readonly #router: Router
@@ -116,6 +116,7 @@ export class RespGateway {
     this.#idleTimeoutMs = options.idleTimeoutMs
     this.#startedMs = options.clock.now()
     const table = new CommandTable(COMMANDS)
+    this.#pubsub = new PubSub(options.clock)
     this.#meter = new Meter(options.clock, table.all, options.observe)
     this.#router = new Router(options.cache.topology)
     this.#context = this.#buildContext(table, false)
