@@ -1,4 +1,5 @@
 /** A text face over a faked cache, on a port of its own, for the length of a test. */
+import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { TextGateway } from '../../../src/gateway/text/index.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
@@ -19,6 +20,7 @@ export async function withGateway(use: (running: Running) => Promise<void>, cach
     clock: new SystemClock(),
     logger: SILENT,
     observe: (command, seconds) => observed.push(seconds >= 0 ? command : `${command} ended before it began`),
+    input: new InputBudget(2 ** 26),
     maxClients: 10,
     outputBufferLimitBytes: 1024 * 1024,
     idleTimeoutMs: 0,
