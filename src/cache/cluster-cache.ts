@@ -63,6 +63,8 @@ export interface CacheStats extends ForwarderStats {
 
 /** Of many writes, those that are done before anything else may be. */
 const SET_SLICE = 500
+/** The same for those that are only looked at. */
+const CHECK_SLICE = 5000
 
 export class ClusterCache implements Cache {
   readonly limits: Limits
@@ -178,20 +180,23 @@ export class ClusterCache implements Cache {
   }
 
   setMany(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void {
-    const operations = requests.map(({ key, value, kind, ttlMs, ack = ACK_LOCAL }) => {
-      const operation = new Operation().reset(OPERATION_SET).setKey(key).setValue(value)
-      operation.kind = kind
-      operation.ack = ack
-      return ttlMs === null ? operation : operation.setExpiry(EXPIRY_IN, ttlMs)
-    })
-    for (const operation of operations) {
-      const refusal = this.#check(operation)
-      if (refusal !== null) {
+    const scratch = new Operation()
+    const checkFrom = (from: number): void => {
+      const end = Math.min(requests.length, from + CHECK_SLICE)
+      for (let i = from; i < end; i++) {
+        const refusal = this.#check(setOf(scratch, requests[i] as SetRequest))
+        if (refusal === null) continue
         done(refusal, null)
         return
       }
+      if (end < requests.length) this.#clock.soon(() => checkFrom(end))
+      else this.#setChecked(requests, done)
     }
-    let open = operations.length
+    checkFrom(0)
+  }
+
+  #setChecked(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void {
+    let open = requests.length
     let set = 0
     let firstError: CacheError | null = null
     const errors: (CacheError | null)[] = []
@@ -205,8 +210,8 @@ export class ClusterCache implements Cache {
     finish()
     const executeFrom = (from: number): void => {
       const end = from + SET_SLICE
-      for (const [i, operation] of operations.slice(from, end).entries()) {
-        this.execute(operation, (error) => {
+      for (const [i, request] of requests.slice(from, end).entries()) {
+        this.execute(setOf(new Operation(), request), (error) => {
           errors[from + i] = error
           if (error === null) set++
           else firstError ??= error
@@ -214,7 +219,7 @@ export class ClusterCache implements Cache {
           finish()
         })
       }
-      if (end < operations.length) this.#clock.soon(() => executeFrom(end))
+      if (end < requests.length) this.#clock.soon(() => executeFrom(end))
     }
     executeFrom(0)
   }
@@ -343,4 +348,11 @@ function crossSlot(): CacheError {
 
 function keyRefusal(bytes: number, maxKeyBytes: number): CacheError {
   return new CacheError('KEY_INVALID', bytes === 0 ? 'the key is empty' : `the key has ${bytes} bytes, over the limit of ${maxKeyBytes}`)
+}
+
+function setOf(operation: Operation, { key, value, kind, ttlMs, ack = ACK_LOCAL }: SetRequest): Operation {
+  operation.reset(OPERATION_SET).setKey(key).setValue(value)
+  operation.kind = kind
+  operation.ack = ack
+  return ttlMs === null ? operation : operation.setExpiry(EXPIRY_IN, ttlMs)
 }

@@ -1,4 +1,5 @@
 /** The cache of a cluster as a face sees it: limits, many at a time, counts. */
+
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { SetRequest } from '../../src/cache/cache.ts'
@@ -10,6 +11,7 @@ import { SeededRandom } from '../../src/lib/random.ts'
 import { slotOf } from '../../src/lib/slot.ts'
 import { EPOCH_MS, FakeClock } from '../support/fake-clock.ts'
 import { loneRoster } from '../support/fake-topology.ts'
+import { localCache } from '../support/local-cache.ts'
 import { ask, deleteOf, getOf, operationOf, setOf } from '../support/operations.ts'
 import { FakeMember, FakeNetwork } from './fakes.ts'
 
@@ -273,6 +275,23 @@ test('after close what waits has been answered', () => {
     asked.map(({ state }) => state),
     ['TRY_AGAIN', 'TRY_AGAIN'],
   )
+})
+
+test('many writes are all looked at, in turns, before the first is made', async () => {
+  const { cache } = localCache()
+  const requests = Array.from({ length: 12_000 }, (_, i) => ({
+    key: Buffer.from(`key-${i}`),
+    value: Buffer.from('v'),
+    kind: VALUE_STRING as typeof VALUE_STRING,
+    ttlMs: null,
+  }))
+  const set = (some: typeof requests): Promise<[string | undefined, number | undefined]> =>
+    new Promise((resolve) => cache.setMany(some, (error, result) => resolve([error?.code, result?.set])))
+  const size = (): Promise<number> => new Promise((resolve) => cache.size((_error, keys) => resolve(keys)))
+  assert.equal(await set([...requests, { ...requests[0], key: Buffer.alloc(0) } as (typeof requests)[0]]), ['KEY_INVALID', undefined])
+  assert.is(await size(), 0)
+  assert.equal(await set(requests), [undefined, 12_000])
+  assert.is(await size(), 12_000)
 })
 
 test.run()

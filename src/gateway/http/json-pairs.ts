@@ -18,28 +18,66 @@ export const MAX_PAIRS = 100_000
 const BASE64_NAME = Buffer.from('$base64')
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** The pairs of `body`, each with `ttlMs` and `ack`; keys and values may be views of it. Throws `CacheError` for what is not JSON or over a limit. */
-export function readPairs(body: Buffer, ttlMs: number | null, limits: Limits, ack: AckMode = ACK_LOCAL): SetRequest[] {
-  if (!isUtf8(body)) throw new CacheError('BODY_INVALID', 'the body is not valid UTF-8')
-  const scanner = new JsonScanner(body)
-  const requests: SetRequest[] = []
-  const indexes = new Map<string, number>()
-  scanner.expect(OPEN_BRACE, 'the object of pairs')
-  if (!scanner.take(CLOSE_BRACE)) {
-    do {
-      const key = readKey(scanner, limits.maxKeyBytes)
-      scanner.expect(COLON, 'a colon')
-      const { value, kind } = readValue(scanner, body, limits.maxValueBytes, key)
-      const name = key.toString('latin1')
-      const index = indexes.get(name) ?? requests.length
-      if (index === MAX_PAIRS) throw new CacheError('BODY_TOO_LARGE', `the body has more than ${MAX_PAIRS} pairs`)
-      indexes.set(name, index)
-      requests[index] = { key, value, kind, ttlMs, ack }
-    } while (scanner.take(COMMA))
-    scanner.expect(CLOSE_BRACE, 'the end of the object')
+/** Reading stops here to let others have their turn: some 2 ms of work either way. A value is never left half-way, however long it is. */
+const SLICE_PAIRS = 500
+const SLICE_BYTES = 64 * 1024
+
+/** Reads one body, slice by slice. After an error there is nothing more to read. */
+export class PairReader {
+  readonly #body: Buffer
+  readonly #ttlMs: number | null
+  readonly #limits: Limits
+  readonly #ack: AckMode
+  readonly #scanner: JsonScanner
+  readonly #indexes = new Map<string, number>()
+  #begun = false
+  /** Keys and values may be views of the body. Whole once `read` has answered true. */
+  readonly requests: SetRequest[] = []
+
+  /** Every pair gets `ttlMs` and `ack`. Throws `CacheError` for what is not UTF-8. */
+  constructor(body: Buffer, ttlMs: number | null, limits: Limits, ack: AckMode = ACK_LOCAL) {
+    if (!isUtf8(body)) throw new CacheError('BODY_INVALID', 'the body is not valid UTF-8')
+    this.#body = body
+    this.#ttlMs = ttlMs
+    this.#limits = limits
+    this.#ack = ack
+    this.#scanner = new JsonScanner(body)
   }
-  if (scanner.peek() !== -1) throw scanner.error('something follows the object')
-  return requests
+
+  /** Reads on for a slice; true when the body has been read to its end. Throws `CacheError` for what is not JSON or over a limit. */
+  read(): boolean {
+    const scanner = this.#scanner
+    if (!this.#begun) {
+      this.#begun = true
+      scanner.expect(OPEN_BRACE, 'the object of pairs')
+      if (scanner.take(CLOSE_BRACE)) return this.#ended()
+    }
+    const untilByte = scanner.at + SLICE_BYTES
+    for (let left = SLICE_PAIRS; left > 0 && scanner.at < untilByte; left--) {
+      this.#pair()
+      if (scanner.take(COMMA)) continue
+      scanner.expect(CLOSE_BRACE, 'the end of the object')
+      return this.#ended()
+    }
+    return false
+  }
+
+  #pair(): void {
+    const scanner = this.#scanner
+    const key = readKey(scanner, this.#limits.maxKeyBytes)
+    scanner.expect(COLON, 'a colon')
+    const { value, kind } = readValue(scanner, this.#body, this.#limits.maxValueBytes, key)
+    const name = key.toString('latin1')
+    const index = this.#indexes.get(name) ?? this.requests.length
+    if (index === MAX_PAIRS) throw new CacheError('BODY_TOO_LARGE', `the body has more than ${MAX_PAIRS} pairs`)
+    this.#indexes.set(name, index)
+    this.requests[index] = { key, value, kind, ttlMs: this.#ttlMs, ack: this.#ack }
+  }
+
+  #ended(): true {
+    if (this.#scanner.peek() !== -1) throw this.#scanner.error('something follows the object')
+    return true
+  }
 }
 
 /** The text of a string that is to be a key. */

@@ -11,7 +11,7 @@ import { COMMA } from '../../lib/json-scanner.ts'
 import { preferred } from './accept.ts'
 import { errorObject } from './error-answer.ts'
 import type { Exchange } from './exchange.ts'
-import { readPairs } from './json-pairs.ts'
+import { PairReader } from './json-pairs.ts'
 import { appendString, appendValue } from './json-text.ts'
 import { landingPage } from './landing-page.ts'
 import { HTML_TYPE, JSON_BODY_TYPES, JSON_FORM, JSON_TYPE, OCTETS_TYPE, TEXT_TYPE, VALUE_FORMS } from './media-type.ts'
@@ -142,11 +142,24 @@ function set({ cache }: RouteParts, exchange: Exchange, body: Buffer): void {
   const ttlMs = exchange.parameter(TTL)
   const ack = exchange.parameter(ACK) ?? ACK_LOCAL
   if (body.length === 0) throw new CacheError('BODY_INVALID', 'the body is empty: send a JSON object of pairs')
-  const requests = readPairs(body, ttlMs, cache.limits, ack)
-  cache.setMany(requests, (error, result) => {
-    if (error !== null || result === null) exchange.fail(error)
-    else sendResult(exchange, result)
-  })
+  const reader = new PairReader(body, ttlMs, cache.limits, ack)
+  const goOn = (): void => {
+    if (!reader.read()) {
+      exchange.context.clock.soon(() => {
+        try {
+          goOn()
+        } catch (error) {
+          exchange.fail(error)
+        }
+      })
+      return
+    }
+    cache.setMany(reader.requests, (error, result) => {
+      if (error !== null || result === null) exchange.fail(error)
+      else sendResult(exchange, result)
+    })
+  }
+  goOn()
 }
 
 function search({ cache, outputBufferLimitBytes }: RouteParts, cursor: Parameter<Buffer>, exchange: Exchange): void {

@@ -1,21 +1,44 @@
 /**
  * The reader of JSON pairs against tables of what it must take and refuse, and against JavaScript's own parser on generated and mutilated texts.
  */
+
 import { isUtf8 } from 'node:buffer'
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MAX_PAIRS, readPairs } from '../../../src/gateway/http/json-pairs.ts'
+import type { Limits } from '../../../src/cache/cache.ts'
+import { MAX_PAIRS, PairReader } from '../../../src/gateway/http/json-pairs.ts'
 import { VALUE_JSON, VALUE_STRING } from '../../../src/lib/entry.ts'
 import { CacheError } from '../../../src/lib/errors.ts'
 import { MAX_DEPTH } from '../../../src/lib/json-scanner.ts'
 
 const test = suite('json pairs')
+
+function readAll(body: Buffer, ttlMs: number | null, limits: Limits): PairReader['requests'] {
+  const reader = new PairReader(body, ttlMs, limits)
+  while (!reader.read());
+  return reader.requests
+}
+
+test('many pairs, and long ones, are read a slice at a time', () => {
+  for (const [count, bytes, slices] of [
+    [1000, 1, 2],
+    [1001, 1, 3],
+    [20, 20_000, 5],
+    [0, 0, 1],
+  ] as const) {
+    const pairs = Array.from({ length: count }, (_, i) => `"key-${i}":"${'x'.repeat(bytes)}"`)
+    const reader = new PairReader(Buffer.from(`{${pairs.join(',')}}`), null, { maxKeyBytes: 64, maxValueBytes: 2 ** 20 })
+    let reads = 1
+    while (!reader.read()) reads++
+    assert.equal([reads, reader.requests.length], [slices, count])
+  }
+})
 const LIMITS = { maxKeyBytes: 1024, maxValueBytes: 1 << 20 }
 
 function read(text: string | Buffer, limits = LIMITS): [key: string, value: string, kind: number][] {
   const body = typeof text === 'string' ? Buffer.from(text) : text
-  return readPairs(body, null, limits).map(({ key, value, kind }) => [key.toString(), value.toString('latin1'), kind])
+  return readAll(body, null, limits).map(({ key, value, kind }) => [key.toString(), value.toString('latin1'), kind])
 }
 
 function codeOf(text: string | Buffer, limits = LIMITS): string {
@@ -198,7 +221,7 @@ test('whatever JavaScript writes is read back as the same values', () => {
   })
   void fc.assert(
     fc.property(pairs, fc.constantFrom(undefined, 1, '\t'), (object, space) => {
-      const requests = readPairs(Buffer.from(JSON.stringify(object, null, space)), 7, LIMITS)
+      const requests = readAll(Buffer.from(JSON.stringify(object, null, space)), 7, LIMITS)
       assert.is(requests.length, Object.keys(object).length)
       for (const { key, value, kind, ttlMs } of requests) {
         const expected = object[key.toString()]
