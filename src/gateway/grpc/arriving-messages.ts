@@ -19,12 +19,17 @@ class Peer implements InputHolder {
   /** `Socket.bytesRead` when there was none. */
   restedAtBytes = 0
 
-  constructor(socket: Socket) {
+  readonly #forget: (peer: Peer) => void
+
+  constructor(socket: Socket, forget: (peer: Peer) => void) {
     this.socket = socket
+    this.#forget = forget
   }
 
+  /** Forgotten at once: until the socket tells that it is closed, the others would be refused for what it held. */
   refuseInput(): void {
     this.socket.destroy()
+    this.#forget(this)
   }
 }
 
@@ -44,7 +49,7 @@ export class ArrivingMessages {
 
   connected(socket: Socket): void {
     const name = nameOf(socket.remoteAddress, socket.remotePort)
-    const peer = new Peer(socket)
+    const peer = new Peer(socket, (refused) => this.#rest(refused))
     this.#peers.set(name, peer)
     socket.once('close', () => {
       this.#peers.delete(name)
