@@ -77,7 +77,8 @@ class Trio {
 
   #member(name: string): Member {
     const calls = new Calls(this.clock, SILENT)
-    const others = (): PeerIdentity[] => [this.a, this.b, this.c].map(({ identity }) => identity).filter((other) => other.name !== name && !this.suspected.has(other.name))
+    const others = (): PeerIdentity[] =>
+      [this.a, this.b, this.c].map(({ identity }) => identity).filter((other) => other.name !== name && !this.suspected.has(other.name))
     const relay = new Relay({ calls, clock: this.clock, random: new SeededRandom(1), others })
     const member: Member = { identity: { name, generation: 1 }, calls, relay, asked: [], answers: true }
     relay.handle(KIND, (from, body, respond) => {
