@@ -51,14 +51,21 @@ export function decodeFigures(body: Buffer): MemberFigures {
     maxBytes: reader.u48(),
     digest: Buffer.from(reader.raw(8)).toString('hex'),
     followers: readFollowers(reader),
-    lost: {
-      conflict: reader.u48(),
-      stop: reader.u48(),
-      discarded: reader.u48(),
-      atLeast: reader.u48(),
-      atMost: reader.u48(),
-      windowMs: reader.u32(),
-    },
+    // A member of an earlier version has no ledger.
+    lost: reader.remaining > 0 ? readLost(reader) : NOTHING_LOST,
+  }
+}
+
+const NOTHING_LOST: MemberFigures['lost'] = { conflict: 0, stop: 0, discarded: 0, atLeast: 0, atMost: 0, windowMs: 0 }
+
+function readLost(reader: ByteReader): MemberFigures['lost'] {
+  return {
+    conflict: reader.u48(),
+    stop: reader.u48(),
+    discarded: reader.u48(),
+    atLeast: reader.u48(),
+    atMost: reader.u48(),
+    windowMs: reader.u32(),
   }
 }
 

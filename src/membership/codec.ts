@@ -245,10 +245,8 @@ function decodeBody(type: number, body: Buffer): GossipMessage | null {
       return { type: 'ack', sequence: reader.u32(), from: readLife(reader), ...readHealth(reader) }
     case TYPE_NACK:
       return { type: 'nack', sequence: reader.u32() }
-    case TYPE_MEMBER: {
-      const record = decodeRecord(body)
-      return record === null ? null : { type: 'member', record }
-    }
+    case TYPE_MEMBER:
+      return { type: 'member', record: decodeRecord(body) }
     default:
       return null
   }
@@ -259,10 +257,7 @@ function decodePushPull(reader: ByteReader): PushPull {
   const count = reader.u32()
   if (count > MAX_PUSH_PULL_MEMBERS) throw new MalformedError(`${count} members in a push/pull`)
   const records: MemberRecord[] = []
-  for (let i = 0; i < count; i++) {
-    const record = decodeRecord(reader.raw(reader.u16()))
-    if (record !== null) records.push(record)
-  }
+  for (let i = 0; i < count; i++) records.push(decodeRecord(reader.raw(reader.u16())))
   return { type: 'push-pull', source, records }
 }
 

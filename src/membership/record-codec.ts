@@ -86,14 +86,15 @@ export function encodeRecord(record: MemberRecord): Buffer {
     .toBuffer()
 }
 
-/** Null for a state that only later versions know. Throws `MalformedError`. Keeps no view of `bytes`. */
-export function decodeRecord(bytes: Buffer): MemberRecord | null {
+/** Throws `MalformedError`. Keeps no view of `bytes`. */
+export function decodeRecord(bytes: Buffer): MemberRecord {
   const reader = new ByteReader(bytes)
   const name = readName(reader)
   const generation = readOrdinal(reader)
   const mark = reader.u32()
   const incarnation = readOrdinal(reader)
-  const state = STATES[reader.u8()]
+  // A state that only later versions know is one of a member that is there: to pass it over would keep the member from joining.
+  const state = STATES[reader.u8()] ?? 'alive'
   const flags = reader.u8()
   const address = readText(reader)
   const accuser = readText(reader)
@@ -104,7 +105,6 @@ export function decodeRecord(bytes: Buffer): MemberRecord | null {
   const meta = decodeMeta(metaBytes)
   if (reader.remaining > MAX_EXTRA_BYTES) throw new MalformedError(`${reader.remaining} unknown bytes at the end of a record`)
   const extra = reader.remaining === 0 ? NO_BYTES : Buffer.from(reader.raw(reader.remaining))
-  if (state === undefined) return null
   return { name, generation, mark, incarnation, state, address, meta, accuser, fact: (flags & FLAG_FACT) !== 0, metaBytes, extra }
 }
 

@@ -350,7 +350,8 @@ export class Claims {
     const reader = new ByteReader(body)
     const since = decodeStamp(reader)
     const slots = SlotSet.decode(reader)
-    this.#events.pulled(slots, decodeMarks(reader))
+    // A claimant of an earlier version knows of none.
+    this.#events.pulled(slots, reader.remaining > 0 ? decodeMarks(reader) : new Map())
     const bulk = this.#followers.bulk(from)
     let open = slots.size
     let delivered = true

@@ -21,15 +21,24 @@ export const FRAME_GRANT = 7
 export const FRAME_MARKS = 8
 export const FRAME_COMPARE = 9
 export const FRAME_LIST = 10
+export const FRAME_PROGRESS = 11
 
-/** Bytes before a message's frames: epoch, sequence, last sequence, stamp, echo. */
-export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8 + 6
+/** Bytes before a message's frames: epoch, sequence, last sequence, stamp. */
+export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8
 const FRAME_HEADER_BYTES = 5
 
 export interface SlotCheck {
   readonly slot: number
   readonly high: number
   readonly low: number
+}
+
+/** What every message and heartbeat says of a stream. */
+export interface Progress {
+  /** Entries put into this epoch's stream so far, sent or not. */
+  readonly accepted: number
+  /** See `Ack.sentMs`; 0 for none yet. */
+  readonly echo: number
 }
 
 /** Gathers the frames of one message. */
@@ -101,9 +110,12 @@ export class FrameWriter {
     this.#end(at)
   }
 
-  /** The whole message, and an empty writer for the next. `echo`: see `Ack.sentMs`. */
-  finish(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number): Buffer {
-    const message = messageOf(epoch, sequence, last, stamp, echo, this.#writer)
+  /** The whole message, and an empty writer for the next. */
+  finish(epoch: number, sequence: number, stamp: Stamp, { accepted, echo }: Progress): Buffer {
+    const at = this.#begin(FRAME_PROGRESS)
+    this.#writer.u48(accepted).u48(echo)
+    this.#end(at)
+    const message = messageOf(epoch, sequence, sequence, stamp, this.#writer)
     this.#writer.reset()
     return message
   }
@@ -130,18 +142,17 @@ export class FrameWriter {
   }
 }
 
-const ACCEPTED = new ByteWriter(6)
+const HEARTBEAT = new ByteWriter(12)
 
-/** `accepted`: entries put into this epoch's stream so far, sent or not. */
-export function heartbeat(epoch: number, last: number, stamp: Stamp, echo: number, accepted: number): Buffer {
-  ACCEPTED.reset()
-  return messageOf(epoch, 0, last, stamp, echo, ACCEPTED.u48(accepted))
+export function heartbeat(epoch: number, last: number, stamp: Stamp, { accepted, echo }: Progress): Buffer {
+  HEARTBEAT.reset()
+  return messageOf(epoch, 0, last, stamp, HEARTBEAT.u48(accepted).u48(echo))
 }
 
-function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, echo: number, frames: ByteWriter): Buffer {
+function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, frames: ByteWriter): Buffer {
   const body = frames.toBuffer()
   const writer = new ByteWriter(MESSAGE_HEADER_BYTES + body.length).u32(epoch).u48(sequence).u48(last)
-  return encodeStamp(writer, stamp).u48(echo).raw(body).toBuffer()
+  return encodeStamp(writer, stamp).raw(body).toBuffer()
 }
 
 /** What a follower says of the slots that it was told to follow. */
@@ -166,36 +177,31 @@ export interface Ack {
   readonly refused?: SlotSet | null | undefined
 }
 
-const WITH_STATUS = 1
+const WITH_ELSEWHERE = 1
 const WITH_REFUSED = 2
 
-export function encodeAck(ack: Ack): Buffer {
-  const refused = ack.refused ?? null
+export function encodeAck({ epoch, sequence, sentMs, status, refused }: Ack): Buffer {
   const writer = new ByteWriter(32)
-    .u32(ack.epoch)
-    .u48(ack.sequence)
-    .u48(ack.sentMs)
-    .u8((ack.status === null ? 0 : WITH_STATUS) | (refused === null ? 0 : WITH_REFUSED))
+    .u32(epoch)
+    .u48(sequence)
+    .u8(status === null ? 0 : 1)
+  status?.complete.encode(writer)
+  // An earlier version knows no more.
+  const elsewhere = status === null || status.elsewhere.size === 0 ? null : status.elsewhere
+  writer.u48(sentMs).u8((elsewhere === null ? 0 : WITH_ELSEWHERE) | (refused ? WITH_REFUSED : 0))
+  elsewhere?.encode(writer)
   refused?.encode(writer)
-  ack.status?.complete.encode(writer)
-  ack.status?.elsewhere.encode(writer)
   return writer.toBuffer()
 }
 
 export function decodeAck(reader: ByteReader): Ack {
   const epoch = reader.u32()
   const sequence = reader.u48()
-  const sentMs = reader.u48()
-  const parts = reader.u8()
+  const complete = reader.u8() === 1 ? SlotSet.decode(reader) : null
+  const knowsMore = reader.remaining > 0
+  const sentMs = knowsMore ? reader.u48() : 0
+  const parts = knowsMore ? reader.u8() : 0
+  const elsewhere = (parts & WITH_ELSEWHERE) === 0 ? new SlotSet() : SlotSet.decode(reader)
   const refused = (parts & WITH_REFUSED) === 0 ? null : SlotSet.decode(reader)
-  if ((parts & WITH_STATUS) === 0) return { epoch, sequence, sentMs, status: null, refused }
-  const complete = SlotSet.decode(reader)
-  // An earlier version says no more.
-  return {
-    epoch,
-    sequence,
-    sentMs,
-    status: { complete, elsewhere: reader.remaining > 0 ? SlotSet.decode(reader) : new SlotSet() },
-    refused,
-  }
+  return { epoch, sequence, sentMs, status: complete === null ? null : { complete, elsewhere }, refused }
 }

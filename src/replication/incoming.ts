@@ -30,6 +30,7 @@ import {
   FRAME_GRANT,
   FRAME_LIST,
   FRAME_MARKS,
+  FRAME_PROGRESS,
   FRAME_UNFOLLOW,
   type SlotCheck,
 } from './frames.ts'
@@ -79,6 +80,8 @@ export class Incoming {
   #refused: SlotSet | null = null
   #refusedOnLink: SlotSet | null = null
   #freshAtMs = Number.NEGATIVE_INFINITY
+  /** What the message that is being read returns of this member's acknowledgements; 0 for none. */
+  #echo = 0
   #statusDue = true
   #ackDue = false
 
@@ -139,7 +142,6 @@ export class Incoming {
     const sequence = reader.u48()
     const last = reader.u48()
     const stamp = decodeStamp(reader)
-    const echo = reader.u48()
     if (epoch < this.#epoch) return
     this.#lastHeardMs = this.#clock.now()
     if (epoch > this.#epoch) {
@@ -152,11 +154,13 @@ export class Incoming {
       if (!first) this.#events.gap(this)
     }
     if (sequence === 0) {
-      if (last === this.#applied) this.#reached(stamp, echo)
-      // A member of an earlier version says nothing of it.
+      // A member of an earlier version says nothing of either.
       if (reader.remaining >= 6) this.#heardAccepted(reader.u48())
+      this.#echo = reader.remaining >= 6 ? reader.u48() : 0
+      if (last === this.#applied) this.#reached(stamp)
     } else if (sequence === this.#applied + 1) {
       this.#applied = sequence
+      this.#echo = 0
       try {
         this.#frames(reader)
       } catch (error) {
@@ -164,7 +168,7 @@ export class Incoming {
         this.#events.gap(this)
         throw error
       }
-      this.#reached(stamp, echo)
+      this.#reached(stamp)
       this.#heardAccepted(this.#appliedEntries)
     } else if (sequence > this.#applied) {
       throw new MalformedError(`message ${sequence} after ${this.#applied}`)
@@ -189,9 +193,9 @@ export class Incoming {
     this.#refusedOnLink.add(slot)
   }
 
-  #reached(stamp: Stamp, echo: number): void {
+  #reached(stamp: Stamp): void {
     this.#position = stamp
-    if (echo > 0) this.#freshAtMs = echo
+    if (this.#echo > 0) this.#freshAtMs = this.#echo
   }
 
   #ackSoon(): void {
@@ -253,6 +257,10 @@ export class Incoming {
         break
       case FRAME_LIST:
         this.#events.list(this, decodeList(body))
+        break
+      case FRAME_PROGRESS:
+        this.#heardAccepted(body.u48())
+        this.#echo = body.u48()
         break
       case FRAME_MARKS:
         this.#events.marks(decodeMarks(body))

@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
-import type { Stamp } from '../lib/version.ts'
+import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
 
 /** Tell: my table. */
@@ -116,24 +116,30 @@ export function encodeHoldings(slots: SlotSet, holdingOf: (slot: number) => Hold
   }
   const writer = new ByteWriter(1024).u16(groups.size)
   for (const { holding, slots: members } of groups.values()) {
-    encodeStamp(encodeStamp(writer.u8(holding.copy), holding.position), holding.mark).u8(holding.term === null ? 0 : 1)
+    encodeStamp(writer.u8(holding.copy), holding.position).u8(holding.term === null ? 0 : 1)
     if (holding.term !== null) encodeTerm(writer, holding.term)
     members.encode(writer)
   }
+  // Behind all groups, where an earlier version does not look.
+  for (const { holding } of groups.values()) encodeStamp(writer, holding.mark)
   return writer.toBuffer()
 }
 
 /** By slot; slots that were not asked for, or not answered, are absent. */
 export function decodeHoldings(body: Buffer): Map<number, Holding> {
   const reader = new ByteReader(body)
-  const holdings = new Map<number, Holding>()
-  const groups = Math.min(reader.u16(), SLOT_COUNT)
-  for (let i = 0; i < groups; i++) {
+  const groups: { copy: number; position: Stamp; term: Term | null; slots: SlotSet }[] = []
+  const count = Math.min(reader.u16(), SLOT_COUNT)
+  for (let i = 0; i < count; i++) {
     const copy = reader.u8()
     const position = decodeStamp(reader)
-    const mark = decodeStamp(reader)
     const term = reader.u8() === 1 ? decodeTerm(reader) : null
-    for (const slot of SlotSet.decode(reader)) holdings.set(slot, { term, copy, position, mark })
+    groups.push({ copy, position, term, slots: SlotSet.decode(reader) })
+  }
+  const holdings = new Map<number, Holding>()
+  for (const { copy, position, term, slots } of groups) {
+    const mark = reader.remaining > 0 ? decodeStamp(reader) : ZERO_STAMP
+    for (const slot of slots) holdings.set(slot, { term, copy, position, mark })
   }
   return holdings
 }

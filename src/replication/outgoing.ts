@@ -11,7 +11,7 @@ import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
-import { decodeAck, type FollowStatus, FrameWriter, heartbeat } from './frames.ts'
+import { decodeAck, type FollowStatus, FrameWriter, heartbeat, type Progress } from './frames.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
 /** What a follower is to one slot of this primary. */
@@ -197,7 +197,7 @@ export class Outgoing {
     if (this.#closed || this.#frames.bytes === 0) return
     const sequence = this.#nextSequence++
     // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
-    const message = this.#frames.finish(this.#epoch, sequence, sequence, this.#hybrid.next(), this.#echo)
+    const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress())
     this.#waiting.push({ sequence, message })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
@@ -206,8 +206,16 @@ export class Outgoing {
 
   /** Says that this member lives, and how far its clock is; what was gathered goes first, because the stamp vouches for it. */
   beat(): void {
+    const sentBefore = this.#sentSequence
     this.flush()
-    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, this.#nextSequence - 1, this.#hybrid.next(), this.#echo, this.#accepted))
+    const last = this.#nextSequence - 1
+    // A message that has just left says all that a heartbeat does.
+    if (this.#sentSequence > sentBefore && this.#sentSequence === last) return
+    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, last, this.#hybrid.next(), this.#progress()))
+  }
+
+  #progress(): Progress {
+    return { accepted: this.#accepted, echo: this.#echo }
   }
 
   opened(link: PeerLink): void {

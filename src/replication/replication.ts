@@ -415,10 +415,6 @@ export class Replication {
   tick(): void {
     const nowMs = this.#options.clock.now()
     this.#fence.tick(nowMs)
-    if (nowMs - this.#lastBeatMs >= BEAT_MS) {
-      this.#lastBeatMs = nowMs
-      for (const outgoing of this.#followers.all()) outgoing.beat()
-    }
     if (nowMs - this.#lastReviewMs >= REVIEW_MS) {
       this.#lastReviewMs = nowMs
       this.#followers.review(nowMs)
@@ -428,7 +424,12 @@ export class Replication {
     }
     this.#claims.tick(nowMs)
     this.#followers.tick(nowMs)
-    this.#repair.tick(nowMs)
+    if (nowMs - this.#lastBeatMs >= BEAT_MS) {
+      this.#lastBeatMs = nowMs
+      // What it compares takes the place of a heartbeat.
+      this.#repair.tick(nowMs)
+      for (const outgoing of this.#followers.all()) outgoing.beat()
+    }
     this.#handOver.settle(nowMs)
     if (this.#leaving || nowMs - this.#lastOfferScanMs >= OFFER_SCAN_MS) {
       this.#lastOfferScanMs = nowMs

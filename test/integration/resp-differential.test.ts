@@ -37,7 +37,7 @@ const MOST_BYTES_IN_A_PIECE = 700
 const SHOWN = 12
 
 /** What Redis does not have. */
-const OWN_COMMANDS: ReadonlySet<string> = new Set(['DELETE', 'FLUSH', 'SEARCH'])
+const OWN_COMMANDS: ReadonlySet<string> = new Set(['DELETE', 'FLUSH', 'GETENTRY', 'SEARCH', 'SETJSON'])
 
 const UNORDERED: ReadonlyMap<string, Likeness> = new Map([
   ['KEYS', 'keys'],

@@ -6,12 +6,13 @@ import { HybridClock } from '../../src/lib/hybrid-clock.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
 import { compareStamps } from '../../src/lib/version.ts'
-import { decodeAck, encodeAck, FrameWriter, heartbeat } from '../../src/replication/frames.ts'
+import { decodeAck, encodeAck, FrameWriter, heartbeat, MESSAGE_HEADER_BYTES } from '../../src/replication/frames.ts'
 import { Incoming } from '../../src/replication/incoming.ts'
 import { CHECKING, COMPLETE, FILLED, FOLLOWING, Outgoing, UNFOLLOWED } from '../../src/replication/outgoing.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { DELAY_MS, entry, FakeLink, peer, Recorder, term } from './fakes.ts'
 
+const NO_PROGRESS = { accepted: 0, echo: 0 }
 const test = suite('replication session')
 
 const MIB = 1024 * 1024
@@ -233,7 +234,7 @@ test('a message that skips one is malformed', () => {
   const message = (sequence: number): Buffer => {
     const frames = new FrameWriter()
     frames.entry(entry(`k${sequence}`, '', 1))
-    return frames.finish(1, sequence, sequence, { ms: 1, counter: 0 }, 0)
+    return frames.finish(1, sequence, { ms: 1, counter: 0 }, NO_PROGRESS)
   }
   incoming.received(message(1))
   assert.throws(
@@ -255,7 +256,8 @@ test('a message that cannot be read to its end is a gap, and is not asked for ag
   const frames = new FrameWriter()
   frames.entry(entry('read', '', 40))
   frames.entry(entry('lost', 'v', 50))
-  const message = frames.finish(1, 1, 1, { ms: 100, counter: 0 }, 0).subarray(0, -1)
+  const end = MESSAGE_HEADER_BYTES + frames.bytes
+  const message = frames.finish(1, 1, { ms: 100, counter: 0 }, NO_PROGRESS).subarray(0, end - 1)
   assert.throws(
     () => incoming.received(message),
     (error: Error) => error instanceof MalformedError,
@@ -274,7 +276,7 @@ test('a new epoch tells a gap, except to a session that has heard nothing yet; a
   const message = (epoch: number, sequence: number, key: string): Buffer => {
     const frames = new FrameWriter()
     frames.entry(entry(key, '', 1))
-    return frames.finish(epoch, sequence, sequence, { ms: 1, counter: 0 }, 0)
+    return frames.finish(epoch, sequence, { ms: 1, counter: 0 }, NO_PROGRESS)
   }
   incoming.received(message(4, 1, 'a'))
   assert.equal(recorder.told.splice(0), ['entry a= @1-0-a'])
@@ -282,7 +284,7 @@ test('a new epoch tells a gap, except to a session that has heard nothing yet; a
   assert.equal(recorder.told.splice(0), ['gap', 'entry b= @1-0-a'])
   incoming.received(message(4, 2, 'c'))
   assert.equal(recorder.told.splice(0), [])
-  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }, 0, 0))
+  incoming.received(heartbeat(6, 0, { ms: 9, counter: 0 }, { accepted: 0, echo: 0 }))
   assert.equal(recorder.told.splice(0), ['gap'])
 })
 
@@ -386,7 +388,7 @@ test('the position follows messages and, once all has arrived, heartbeats', () =
   const afterBeat = session.incoming.position
   assert.ok(afterBeat.ms >= afterA.ms + 100)
   // A heartbeat that says there is more to come than has arrived vouches for nothing.
-  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }, 0, 0))
+  session.incoming.received(heartbeat(1, 5, { ms: afterBeat.ms + 1000, counter: 0 }, { accepted: 0, echo: 0 }))
   assert.equal(session.incoming.position, afterBeat)
 })
 
@@ -399,6 +401,8 @@ test('a heartbeat sends what the turn has gathered before it: its stamp vouches 
   session.write('b')
   const { ms, counter } = session.hybrid.current()
   const sentBefore = link.sent.length
+  session.outgoing.beat()
+  assert.is(link.sent.length, sentBefore + 1, 'a message says all that a heartbeat does')
   session.outgoing.beat()
   assert.is(link.sent.length, sentBefore + 2)
   session.incoming.received(link.sent.at(-1) as Buffer)

@@ -18,7 +18,7 @@ const NEXT: readonly Rewrite[] = [
     find: '.raw(record.extra)',
     replace: ".raw(record.extra.length > 0 ? record.extra : Buffer.from('from the next'))",
   },
-  // A state more: until it has said something of itself a second time a member is `fresh`, which to this version is nothing.
+  // A state more: until it has said something of itself a second time a member is `fresh`, which to this version is alive.
   {
     file: 'membership/record-codec.ts',
     find: '.u8(STATES.indexOf(record.state))',

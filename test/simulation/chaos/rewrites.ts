@@ -39,7 +39,8 @@ export function rewrite(rewrites: readonly Rewrite[], program: 'this' | 'next' =
   registerHooks({
     resolve(specifier, context, nextResolve) {
       const resolved = nextResolve(specifier, context)
-      if (!context.parentURL?.endsWith(NEXT) || !resolved.url.startsWith(SOURCE)) return resolved
+      // Another call of `rewrite` may have seen to it.
+      if (!context.parentURL?.endsWith(NEXT) || !resolved.url.startsWith(SOURCE) || resolved.url.endsWith(NEXT)) return resolved
       return { ...resolved, url: `${resolved.url}${NEXT}` }
     },
     load(url, context, nextLoad) {
