@@ -211,7 +211,10 @@ export class Outgoing {
     const last = this.#nextSequence - 1
     // A message that has just left says all that a heartbeat does.
     if (this.#sentSequence > sentBefore && this.#sentSequence === last) return
-    if (this.isOpen) this.#link?.send(heartbeat(this.#epoch, last, this.#hybrid.next(), this.#progress()))
+    if (!this.isOpen) return
+    // Where nothing was written there is nothing to part, and a member that does not know the time yet gives no stamps.
+    const stamp = last === 0 ? this.#hybrid.current() : this.#hybrid.next()
+    this.#link?.send(heartbeat(this.#epoch, last, stamp, this.#progress()))
   }
 
   #progress(): Progress {
