@@ -61,11 +61,18 @@ async function observe(
   return { thread, membership, address, told }
 }
 
-function open(options: Partial<MembershipThreadOptions>, logger: Logger = SILENT): Promise<MembershipThread> {
-  return MembershipThread.open(
-    { host: '127.0.0.1', port: 0, clusterId: 'blocked', keys: null, keysFile: null, verifies: true, logsDebug: false, ...options },
-    { clock: new SystemClock(), logger, failed: (error) => assert.unreachable(error.message) },
-  )
+/** A port that the kernel chose for one protocol may be somebody's in the other: then it chooses again. */
+async function open(options: Partial<MembershipThreadOptions>, logger: Logger = SILENT): Promise<MembershipThread> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await MembershipThread.open(
+        { host: '127.0.0.1', port: 0, clusterId: 'blocked', keys: null, keysFile: null, verifies: true, logsDebug: false, ...options },
+        { clock: new SystemClock(), logger, failed: (error) => assert.unreachable(error.message) },
+      )
+    } catch (error) {
+      if (options.port !== undefined || attempt === 5 || !String(error).includes('EADDRINUSE')) throw error
+    }
+  }
 }
 
 async function close(observers: readonly Observer[]): Promise<void> {
