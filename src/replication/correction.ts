@@ -2,6 +2,9 @@
  * Correction: the follower's part of the repair round (`repair.ts`). Where its digest differs from its primary's at the same position of the stream it
  * says so; of the list that comes then it asks for what it lacks or has older, drops what the primary does not have, and sends back what it has newer.
  *
+ * A copy that still owes its primary what it alone has (`send-back.ts`) is neither compared nor corrected: what the primary does not list may be just
+ * that. The round comes back to it.
+ *
  * What it had to evict by itself it does not ask for again, while that goes on: it would only evict something else.
  */
 import type { Entry } from '../lib/entry.ts'
@@ -20,13 +23,13 @@ export class Corrector {
   /** Entries of copies here that were dropped, or asked for. */
   correctedTotal = 0
   readonly #context: Context
-  /** Is the slot streamed by this session under this term, without a gap? */
-  readonly #covers: (session: Incoming, term: Term, slot: number) => boolean
+  /** Is the slot streamed by this session under this term, without a gap, and has its primary got all that this copy had beyond it? */
+  readonly #mayCorrect: (session: Incoming, term: Term, slot: number) => boolean
   #evictedMs = Number.NEGATIVE_INFINITY
 
-  constructor(context: Context, covers: (session: Incoming, term: Term, slot: number) => boolean) {
+  constructor(context: Context, mayCorrect: (session: Incoming, term: Term, slot: number) => boolean) {
     this.#context = context
-    this.#covers = covers
+    this.#mayCorrect = mayCorrect
   }
 
   /** An entry of a copy had to go for another. */
@@ -39,7 +42,7 @@ export class Corrector {
     const { calls, store, table } = this.#context
     const differences: Difference[] = []
     for (const { slot, high, low } of checks) {
-      if (!this.#covers(session, term, slot) || !table.isComplete(slot)) continue
+      if (!this.#mayCorrect(session, term, slot) || !table.isComplete(slot)) continue
       const own = store.slotDigest(slot)
       if (own.high !== high || own.low !== low) differences.push({ slot, high: (high - own.high) >>> 0, low: (low - own.low) >>> 0 })
     }
@@ -49,7 +52,7 @@ export class Corrector {
   /** What the primary has of a slot, or of a share of it, at this position of its stream. O(entries of the slot). */
   list(session: Incoming, { term, slot, share, shares, stamp, versions }: SlotList): void {
     const { calls, clock, store, table } = this.#context
-    if (!this.#covers(session, term, slot) || !table.isComplete(slot)) return
+    if (!this.#mayCorrect(session, term, slot) || !table.isComplete(slot)) return
     const surplus: Entry[] = []
     const newer: Entry[] = []
     const wanted: Buffer[] = []

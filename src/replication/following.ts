@@ -61,7 +61,7 @@ export class Following {
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
     this.#parts = parts
-    this.corrector = new Corrector(context, (session, term, slot) => this.#covers(session, term, slot))
+    this.corrector = new Corrector(context, (session, term, slot) => this.#covers(session, term, slot) && !parts.owes(slot))
     this.#events = this.#makeEvents()
   }
 

@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Entry } from '../../src/lib/entry.ts'
 import { SLOT_COUNT, slotOf } from '../../src/lib/slot.ts'
+import { BulkSender } from '../../src/replication/bulk.ts'
 import { Repair } from '../../src/replication/repair.ts'
 import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
 
@@ -156,6 +157,51 @@ test('what a copy has newer goes back to the primary, and from there to all', ()
   run.clock.advance(100)
   assert.is(value, 'newer')
   run.close()
+})
+
+test('what only one copy has is not corrected away before it is sent back, however long that takes', () => {
+  const isOpen = Object.getOwnPropertyDescriptor(BulkSender.prototype, 'isOpen') as PropertyDescriptor
+  try {
+    const run = filled(5)
+    const alone = run.life('jackdaw-1')
+    const cutOff = (): void => {
+      for (const far of run.lives.values()) {
+        if (far === alone) continue
+        run.network.cut(alone.host, far.host)
+        run.network.cut(far.host, alone.host)
+      }
+    }
+    // Of two copies one dies, and the other is cut off: a third member serves the slot without what it never had.
+    run.kill('jackdaw-2')
+    run.clock.advance(5000)
+    cutOff()
+    run.start('jackdaw-2')
+    cutOff()
+    run.clock.advance(20_000)
+    // Copies go to the one that was alone, and none from it.
+    Object.defineProperty(BulkSender.prototype, 'isOpen', {
+      configurable: true,
+      get(this: BulkSender) {
+        return this.peer.name === alone.name && isOpen.get?.call(this)
+      },
+    })
+    run.network.joinAll()
+    run.clock.advance(30_000)
+    assert.ok(differing(run) > 20, `${differing(run)} slots wait`)
+    Object.defineProperty(BulkSender.prototype, 'isOpen', isOpen)
+    run.runUntil(() => differing(run) === 0, 60_000, 'all copies to be equal', 500)
+    let open = KEYS
+    for (let i = 0; i < KEYS; i++) {
+      get([...run.lives.values()][i % 3] as Life, `key-${i}`, (error, value) => {
+        open--
+        assert.equal([error, value], [null, `value-${i}`])
+      })
+    }
+    run.runUntil(() => open === 0, 5000, 'the keys to be read')
+    run.close()
+  } finally {
+    Object.defineProperty(BulkSender.prototype, 'isOpen', isOpen)
+  }
 })
 
 test('a follower that evicts by itself is not made to take back what it had no room for', () => {

@@ -122,6 +122,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     seed: 28,
   },
+  'corrected-before-sent-back': {
+    consequence: 'the repair round takes from the only copy what its primary does not list, before that copy has sent it back',
+    rewrites: [
+      {
+        file: 'replication/following.ts',
+        find: 'this.#covers(session, term, slot) && !parts.owes(slot)',
+        replace: 'this.#covers(session, term, slot)',
+      },
+    ],
+    seed: 79,
+  },
   'increment-retried': {
     consequence: 'an increment whose answer was lost is sent again, and counts twice',
     rewrites: [
