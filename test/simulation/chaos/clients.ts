@@ -6,6 +6,8 @@
  * `ack=replica`; and counters that many clients increment.
  */
 import { ACK_ALL, ACK_LOCAL, ACK_REPLICA, type AckMode, OPERATION_INCREMENT, type Operation } from '../../../src/cache/operation.ts'
+import { slotOf } from '../../../src/lib/slot.ts'
+import { sameTerm } from '../../../src/placement/index.ts'
 import type { Cluster, Life } from '../../support/cluster.ts'
 import { deleteOf, getOf, operationOf, setOf } from '../../support/operations.ts'
 import type { Plan } from './plan.ts'
@@ -46,6 +48,8 @@ interface Answer {
   readonly value: string | undefined
   /** There was an entry when it was executed. */
   readonly existed: boolean
+  /** Both sides of a cut served the slot just then. */
+  readonly divided: boolean
 }
 
 export const CLIENTS = 6
@@ -54,6 +58,7 @@ const INTERVAL_MS = 80
 /** Longer than any answer may take. */
 const TIMEOUT_MS = 8000
 const NOT_EXECUTED: ReadonlySet<string> = new Set(['NO_REPLICAS', 'TRY_AGAIN', 'BUSY', 'OUT_OF_MEMORY'])
+const NOTHING = { value: undefined, existed: false, divided: false } as const
 const FILLER = 'x'.repeat(4000)
 
 export class Clients {
@@ -142,9 +147,10 @@ export class Clients {
     const step: Step = { value, ack, fate: 'under way', idle: false }
     history.steps.push(step)
     const operation = value === undefined ? deleteOf(history.key, { ack }) : setOf(history.key, value, { ack })
-    this.#ask(value === undefined ? 'delete' : 'set', operation, null, ({ fate, existed }) => {
-      step.fate = fate
+    this.#ask(value === undefined ? 'delete' : 'set', operation, null, ({ fate, existed, divided }) => {
       step.idle = value === undefined && fate === 'acknowledged' && !existed
+      // What is not there on one side of a cut leaves no tombstone that could beat what the other side has: of that it promises nothing.
+      step.fate = step.idle && divided ? 'unknown' : fate
       next(fate)
     })
   }
@@ -224,7 +230,7 @@ export class Clients {
     )
     const life = lives[turn === null ? Math.floor(random.next() * lives.length) : turn % lives.length]
     if (life === undefined) {
-      clock.after(0, () => done({ fate: 'refused', value: undefined, existed: false }))
+      clock.after(0, () => done({ fate: 'refused', ...NOTHING }))
       return
     }
     let over = false
@@ -243,7 +249,7 @@ export class Clients {
         )
       done(answer)
     }
-    const timer = clock.after(TIMEOUT_MS, () => finish({ fate: 'unknown', value: undefined, existed: false }, 'silence'))
+    const timer = clock.after(TIMEOUT_MS, () => finish({ fate: 'unknown', ...NOTHING }, 'silence'))
     clock.after(network.delay(), () => life.clock.run(() => this.#execute(life, operation, finish)))
   }
 
@@ -252,11 +258,28 @@ export class Clients {
       const value = outcome?.entry?.valueBytes().toString()
       const existed = outcome?.existed === true
       if (life.clock.dead || this.#cluster.lives.get(life.name) !== life) return
+      const divided = this.#isDivided(operation)
       this.#cluster.clock.after(this.#cluster.network.delay(), () => {
-        if (error === null) finish({ fate: 'acknowledged', value, existed }, 'ok')
-        else finish({ fate: NOT_EXECUTED.has(error.code) ? 'refused' : 'unknown', value: undefined, existed: false }, error.code)
+        if (error === null) finish({ fate: 'acknowledged', value, existed, divided }, 'ok')
+        else finish({ fate: NOT_EXECUTED.has(error.code) ? 'refused' : 'unknown', ...NOTHING }, error.code)
       })
     })
+  }
+
+  /**
+   * Do two members execute the slot, each with another member that goes by its term? Both sides of a cut serve (rules, "Who may execute"); one that was
+   * replaced and does not know has nobody left that goes by its term.
+   */
+  #isDivided(operation: Operation): boolean {
+    const slot = slotOf(operation.keyBytes())
+    const lives = [...this.#cluster.lives.values()]
+    const sides = lives.filter((life) => {
+      const { replication } = life.node.inside
+      const term = replication.term(slot)
+      if (term === null || !replication.executes(slot)) return false
+      return lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
+    })
+    return sides.length > 1
   }
 
   /** Is at most one member there that could hold a copy, or was a moment ago? Then nobody can confirm a write, and that is no fault. */
