@@ -122,17 +122,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     seed: 28,
   },
-  'corrected-before-sent-back': {
-    consequence: 'the repair round takes from the only copy what its primary does not list, before that copy has sent it back',
-    rewrites: [
-      {
-        file: 'replication/following.ts',
-        find: 'this.#covers(session, term, slot) && !parts.owes(slot)',
-        replace: 'this.#covers(session, term, slot)',
-      },
-    ],
-    seed: 79,
-  },
   'nothing-to-delete-unasked': {
     consequence: 'a member that was replaced and does not know acknowledges a deletion that found nothing, of a key that its successor has',
     rewrites: [
@@ -153,6 +142,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
       },
     ],
-    seed: 76,
+    seed: 14,
   },
 }
