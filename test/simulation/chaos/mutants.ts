@@ -122,17 +122,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     seed: 28,
   },
-  'nothing-to-delete-unasked': {
-    consequence: 'a member that was replaced and does not know acknowledges a deletion that found nothing, of a key that its successor has',
-    rewrites: [
-      {
-        file: 'cache/executor.ts',
-        find: 'else this.#authority.affirm(slot, confirmMs, (serves) => (serves ? confirm() : done(notAffirmed())))',
-        replace: 'else confirm()',
-      },
-    ],
-    seed: 77,
-  },
   'increment-retried': {
     consequence: 'an increment whose answer was lost is sent again, and counts twice',
     rewrites: [
