@@ -268,24 +268,36 @@ export class Following {
     for (const session of this.#incoming.values()) session.statusChanged()
   }
 
-  /** Once a second: copies whose primary is alive and silent, or never began to stream, are no longer complete; surplus copies are offered for deletion. */
-  review(nowMs: number): void {
-    const surplus = new Map<string, SlotSet>()
-    const self = this.#context.self().name
+  /**
+   * Copies whose primary is alive and silent, or never began to stream, are no longer complete. Looked at once a second, and when a primary may be back that
+   * was held to be gone.
+   */
+  doubtSilent(nowMs: number): void {
+    const { isGone, table } = this.#context
     let changed = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (this.#context.table.role(slot) !== NONE || !this.#context.table.hasCopy(slot)) continue
-      const term = this.#context.table.term(slot)
-      if (term === null || this.#context.isGone(term.name, term.generation)) continue
-      const session = this.streamOf(slot, term)
-      const silent = session !== null ? nowMs - session.lastHeardMs > SILENCE_MS : nowMs - (this.#grantedMs[slot] as number) > SILENCE_MS
-      if (silent && this.#context.table.isComplete(slot)) {
-        this.#context.table.markPartial(slot)
-        changed = true
-      }
-      if (session === null && !this.#context.view().hasSeat(slot, self)) addToGroup(surplus, term.name, slot)
+      if (table.role(slot) !== NONE || !table.isComplete(slot)) continue
+      const term = table.term(slot)
+      if (term === null || isGone(term.name, term.generation)) continue
+      const heardMs = this.streamOf(slot, term)?.lastHeardMs ?? (this.#grantedMs[slot] as number)
+      if (nowMs - heardMs <= SILENCE_MS) continue
+      table.markPartial(slot)
+      changed = true
     }
     if (changed) this.statusChanged()
+  }
+
+  /** Once a second: copies without a seat whose primary lives and does not stream to them are offered for deletion. */
+  offerSurplus(): void {
+    const { isGone, self, table, view } = this.#context
+    const { name } = self()
+    const surplus = new Map<string, SlotSet>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (table.role(slot) !== NONE || !table.hasCopy(slot)) continue
+      const term = table.term(slot)
+      if (term === null || isGone(term.name, term.generation)) continue
+      if (this.streamOf(slot, term) === null && !view().hasSeat(slot, name)) addToGroup(surplus, term.name, slot)
+    }
     for (const [holder, slots] of surplus) this.#askSurplus(holder, slots)
   }
 

@@ -27,6 +27,7 @@ export const FILLED = 4
 export const COMPLETE = 5
 export type FollowState = 0 | 1 | 2 | 3 | 4 | 5
 
+const IN_SYNC_MS = 1000
 const WINDOW_BYTES = 8 * 1024 * 1024
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 const FLUSH_BYTES = 512 * 1024
@@ -48,6 +49,7 @@ interface Confirmation {
 interface Waiting {
   readonly sequence: number
   readonly message: Buffer
+  readonly sinceMs: number
 }
 
 export interface OutgoingEvents {
@@ -142,9 +144,11 @@ export class Outgoing {
     return this.#ackedSequence >= (this.#controlSequence[slot] as number)
   }
 
-  /** Complete by its own word, and heard of within the last second. */
+  /** Complete by its own word, and it has acknowledged all that has waited for a second or longer. */
   inSync(slot: number, nowMs: number): boolean {
-    return this.states[slot] === COMPLETE && nowMs - this.#lastAckMs < 1000
+    if (this.states[slot] !== COMPLETE || nowMs - this.#lastAckMs >= IN_SYNC_MS) return false
+    const [oldest] = this.#waiting
+    return oldest === undefined || nowMs - oldest.sinceMs < IN_SYNC_MS
   }
 
   /**
@@ -198,7 +202,7 @@ export class Outgoing {
     const sequence = this.#nextSequence++
     // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
     const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress())
-    this.#waiting.push({ sequence, message })
+    this.#waiting.push({ sequence, message, sinceMs: this.#clock.now() })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
     else this.#pump()

@@ -335,6 +335,7 @@ export class Replication {
 
   setView(view: View): void {
     this.#view = view
+    this.#following.doubtSilent(this.#options.clock.now())
     this.#followers.markDirty()
     this.#claims.markDirty()
     this.#routesSoon()
@@ -418,7 +419,8 @@ export class Replication {
     if (nowMs - this.#lastReviewMs >= REVIEW_MS) {
       this.#lastReviewMs = nowMs
       this.#followers.review(nowMs)
-      this.#following.review(nowMs)
+      this.#following.doubtSilent(nowMs)
+      this.#following.offerSurplus()
       this.#marks.review()
       this.#strengthen(nowMs)
     }
