@@ -111,16 +111,19 @@ export class Claims {
     this.#round = null
   }
 
-  /** Asks all present members about `slots`; `done` gets their answers when all have answered, are gone, or `timeoutMs` has passed. */
-  query(slots: SlotSet, timeoutMs: number, done: (answers: readonly ReadonlyMap<number, Holding>[]) => void): void {
+  /**
+   * Asks all present members about `slots`. `done` gets their answers, and how many did not give one, when all have answered or could not be asked, or
+   * `timeoutMs` has passed.
+   */
+  query(slots: SlotSet, timeoutMs: number, done: (answers: readonly ReadonlyMap<number, Holding>[], missing: number) => void): void {
     const { calls, self, view } = this.#context
     const answers: ReadonlyMap<number, Holding>[] = []
     const names = [...view().present()].map((member) => member.name).filter((name) => name !== self().name)
     let open = names.length
     const finish = (): void => {
-      if (--open === 0) done(answers)
+      if (--open === 0) done(answers, names.length - answers.length)
     }
-    if (open === 0) done(answers)
+    if (open === 0) done(answers, 0)
     for (const name of names) {
       calls.call(name, KIND_QUERY, encodeSlots(slots), timeoutMs, (failure, body) => {
         if (failure === null && body !== null) answers.push(decodeHoldings(body))

@@ -12,6 +12,8 @@ const STALL_MS = 1000
 /** No peer acknowledged anything for so long: each says something every 100 ms. */
 const SILENCE_MS = 1000
 const FENCE_MS = 500
+/** Before those that could not be asked are asked again: the links of one that stood still are broken, and made anew at once. */
+const RETRY_MS = 50
 
 export interface FenceEvents {
   /** Tells once of each time when another thread found this one standing still. */
@@ -84,13 +86,23 @@ export class Fence {
     const untilMs = nowMs + FENCE_MS
     this.#untilMs = untilMs
     logger.warn(fields, message)
-    this.#claims.query(held, FENCE_MS, (answers) => {
+    this.#ask(held, untilMs)
+    clock.after(FENCE_MS, () => this.#lifted())
+  }
+
+  #ask(held: SlotSet, untilMs: number): void {
+    const { clock, table } = this.#context
+    this.#claims.query(held, untilMs - clock.now(), (answers, missing) => {
       for (const answer of answers) {
         for (const [slot, { term }] of answer) if (term !== null) table.adopt(slot, term)
       }
-      if (this.#untilMs === untilMs) this.#untilMs = 0
+      if (this.#untilMs !== untilMs) return
+      if (missing > 0) {
+        if (clock.now() + RETRY_MS < untilMs) clock.after(RETRY_MS, () => this.#untilMs === untilMs && this.#ask(held, untilMs))
+        return
+      }
+      this.#untilMs = 0
       this.#lifted()
     })
-    clock.after(FENCE_MS, () => this.#lifted())
   }
 }

@@ -22,7 +22,7 @@ interface Scene {
   acknowledging: boolean
   lastAckMs: number
   queries: number
-  answer: () => void
+  answer: (missing?: number) => void
   tickFor(ms: number): void
 }
 
@@ -40,7 +40,7 @@ function scene(): Scene {
       {
         query: (_slots, _timeoutMs, done) => {
           made.queries++
-          made.answer = () => done([])
+          made.answer = (missing = 0) => done([], missing)
         },
       },
       {
@@ -81,6 +81,19 @@ test('a pause of a second raises it before the first tick, until the others have
   s.clock.advance(1_000)
   assert.is(s.fence.up, true)
   assert.is(s.queries, 1)
+  s.answer()
+  assert.is(s.fence.up, false)
+})
+
+test('it stays up where somebody could not be asked, who is asked again', () => {
+  const s = scene()
+  s.tickFor(200)
+  s.clock.advance(1_000)
+  assert.is(s.fence.up, true)
+  s.answer(1)
+  assert.is(s.fence.up, true)
+  s.clock.advance(50)
+  assert.is(s.queries, 2)
   s.answer()
   assert.is(s.fence.up, false)
 })
