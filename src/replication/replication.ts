@@ -127,6 +127,8 @@ export class Replication {
   #leaving = false
   #closed = false
   #routesScheduled = false
+  /** Since the last time that routes were told: a term, or a role of this member's. */
+  #holdersChanged = false
   #routeVersion = 1
   #lastBeatMs = 0
   #lastReviewMs = 0
@@ -141,7 +143,10 @@ export class Replication {
     const { calls, clock, hybrid, isGone, logger, self, store } = options
     this.#table = new SlotTable({
       isGone,
-      routesChanged: () => this.#routesSoon(),
+      routesChanged: () => {
+        this.#holdersChanged = true
+        this.#routesSoon()
+      },
       publicationChanged: (primaries) => {
         this.#publication.changed(primaries)
         this.#following.statusChanged()
@@ -595,7 +600,8 @@ export class Replication {
       this.#routesScheduled = false
       if (this.#closed) return
       // Whose streams this member goes by may have changed with them.
-      this.#following.statusChanged()
+      if (this.#holdersChanged) this.#following.statusChanged()
+      this.#holdersChanged = false
       this.#options.routesChanged()
     })
   }

@@ -135,6 +135,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
       },
     ],
-    seed: 117,
+    seed: 236,
   },
 }
