@@ -1,9 +1,8 @@
 /**
  * A server under measurement: a process on the core of servers, with the CPU time it took and the memory it holds as the kernel counts them.
  */
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Child } from './children.ts'
 import { HOST, SERVER_CORE } from './machine.ts'
@@ -92,15 +91,6 @@ export class ServerProcess {
 export function cpuTicks(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return Number(fields[11]) + Number(fields[12])
-}
-
-/** Of those that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 function listens(port: number): Promise<boolean> {

@@ -4,9 +4,10 @@
 import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { freePorts } from '../test/support/free-ports.ts'
 import { runProgram } from './children.ts'
 import { HOST, programPath } from './machine.ts'
-import { freePorts, ServerProcess, type Subject } from './server-process.ts'
+import { ServerProcess, type Subject } from './server-process.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname

@@ -1,9 +1,9 @@
 /**
- * Real processes on loopback: starts members as `npm start` would, on ports that were free a moment ago, and ends what is left.
+ * Real processes on loopback: starts members as `npm start` would, on ports of their own, and ends what is left.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePorts } from './free-ports.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const HOST = '127.0.0.1'
@@ -130,17 +130,4 @@ export async function getValue(url: string, key: string): Promise<unknown> {
   if (response.status === 404) return undefined
   if (response.status !== 200) throw new Error(`GET /get/${key}: ${response.status} ${body}`)
   return JSON.parse(body)
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, HOST)
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
