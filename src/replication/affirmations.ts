@@ -11,11 +11,11 @@ import { SlotSet } from '../lib/slot-set.ts'
 import { sameTerm } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
-import { decodeHoldings, encodeSlots, type Holding, KIND_QUERY } from './messages.ts'
+import type { Holding } from './messages.ts'
+import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { addToGroup } from './slot-table.ts'
 
-/** One attempt; and between two: a follower may hear of a term that was just taken a moment after it was asked. */
-const QUERY_TIMEOUT_MS = 1000
+/** Between two attempts: a follower may hear of a term that was just taken a moment after it was asked. */
 const RETRY_MS = 50
 
 interface Affirmation {
@@ -64,9 +64,8 @@ export class Affirmations {
       this.#context.clock.after(RETRY_MS, () => this.#again(affirmation))
     }
     for (const [name, list] of asked) {
-      const body = encodeSlots(slots.get(name) ?? new SlotSet())
-      this.#context.calls.call(name, KIND_QUERY, body, QUERY_TIMEOUT_MS, (failure, answer) => {
-        if (failure === null && answer !== null) this.#hear(list, decodeHoldings(answer))
+      queryHoldings(this.#context.calls, name, slots.get(name) ?? new SlotSet(), QUERY_TIMEOUT_MS, (holdings) => {
+        if (holdings !== null) this.#hear(list, holdings)
       })
     }
   }

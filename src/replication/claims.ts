@@ -15,19 +15,9 @@ import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import { decodeMarks, encodeMarks, type SlotMarks } from './mark-codec.ts'
-import {
-  COPY_COMPLETE,
-  COPY_HELD,
-  COPY_NONE,
-  COPY_PARTIAL,
-  decodeHoldings,
-  encodeHoldings,
-  encodeSlots,
-  type Holding,
-  KIND_PULL,
-  KIND_QUERY,
-} from './messages.ts'
+import { COPY_COMPLETE, COPY_HELD, COPY_NONE, COPY_PARTIAL, encodeHoldings, type Holding, KIND_PULL, KIND_QUERY } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
+import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { CLAIMING, NONE, PARKED } from './slot-table.ts'
 
 const LEAVE_MS = 500
@@ -35,7 +25,6 @@ const SILENT_MS = 30_000
 const FEW_WAIT_MS = 5_000
 /** A grant to this member that it could not honour: its sender takes the slots back, or this member claims them like any other. */
 const IDLE_GRANT_MS = 3_000
-const QUERY_TIMEOUT_MS = 1_000
 /** A living member that cannot be asked for so long is left out; the claim is weak then. */
 const MAX_ROUND_MS = 10_000
 const PULL_TIMEOUT_MS = 10_000
@@ -125,8 +114,8 @@ export class Claims {
     }
     if (open === 0) done(answers, 0)
     for (const name of names) {
-      calls.call(name, KIND_QUERY, encodeSlots(slots), timeoutMs, (failure, body) => {
-        if (failure === null && body !== null) answers.push(decodeHoldings(body))
+      queryHoldings(calls, name, slots, timeoutMs, (holdings) => {
+        if (holdings !== null) answers.push(holdings)
         finish()
       })
     }
@@ -175,10 +164,10 @@ export class Claims {
 
   #askOne(round: Round, name: string): void {
     const { calls, clock } = this.#context
-    calls.call(name, KIND_QUERY, encodeSlots(round.slots), QUERY_TIMEOUT_MS, (failure, body) => {
+    queryHoldings(calls, name, round.slots, QUERY_TIMEOUT_MS, (holdings) => {
       if (this.#round !== round || !round.waiting.has(name)) return
-      if (failure === null && body !== null) {
-        round.answers.set(name, decodeHoldings(body))
+      if (holdings !== null) {
+        round.answers.set(name, holdings)
         round.waiting.delete(name)
         this.#advance(clock.now())
       } else {

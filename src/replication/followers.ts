@@ -16,7 +16,7 @@ import { sameTerm, type Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
 import type { Context } from './context.ts'
 import { FillPatience } from './fill-patience.ts'
-import type { SlotCheck } from './frames.ts'
+import { addCheck, type SlotCheck } from './frames.ts'
 import { CHECKING, COMPLETE, FILLED, FILLING, FOLLOWING, Outgoing, UNFOLLOWED } from './outgoing.ts'
 import type { PeerIdentity } from './peers.ts'
 import { addToGroup, PRIMARY } from './slot-table.ts'
@@ -343,10 +343,4 @@ export class Followers {
     for (const name of seats) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
     return true
   }
-}
-
-function addCheck(checks: Map<Term, SlotCheck[]>, term: Term, check: SlotCheck): void {
-  const list = checks.get(term)
-  if (list === undefined) checks.set(term, [check])
-  else list.push(check)
 }

@@ -278,9 +278,9 @@ export class Following {
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       if (table.role(slot) !== NONE || !table.isComplete(slot)) continue
       const term = table.term(slot)
-      if (term === null || isGone(term.name, term.generation)) continue
+      if (term === null) continue
       const heardMs = this.streamOf(slot, term)?.lastHeardMs ?? (this.#grantedMs[slot] as number)
-      if (nowMs - heardMs <= SILENCE_MS) continue
+      if (nowMs - heardMs <= SILENCE_MS || isGone(term.name, term.generation)) continue
       table.markPartial(slot)
       changed = true
     }
@@ -295,8 +295,8 @@ export class Following {
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       if (table.role(slot) !== NONE || !table.hasCopy(slot)) continue
       const term = table.term(slot)
-      if (term === null || isGone(term.name, term.generation)) continue
-      if (this.streamOf(slot, term) === null && !view().hasSeat(slot, name)) addToGroup(surplus, term.name, slot)
+      if (term === null || this.streamOf(slot, term) !== null || view().hasSeat(slot, name)) continue
+      if (!isGone(term.name, term.generation)) addToGroup(surplus, term.name, slot)
     }
     for (const [holder, slots] of surplus) this.#askSurplus(holder, slots)
   }

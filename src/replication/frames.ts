@@ -33,6 +33,13 @@ export interface SlotCheck {
   readonly low: number
 }
 
+/** Gathers checks by the term that their slots are held under, as a frame has them. */
+export function addCheck(checks: Map<Term, SlotCheck[]>, term: Term, check: SlotCheck): void {
+  const list = checks.get(term)
+  if (list === undefined) checks.set(term, [check])
+  else list.push(check)
+}
+
 /** What every message and heartbeat says of a stream. */
 export interface Progress {
   /** Entries put into this epoch's stream so far, sent or not. */

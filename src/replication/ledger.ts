@@ -125,9 +125,9 @@ export class Ledger {
       })
       if (this.#windows.size > MAX_WINDOWS) this.#windows.delete(this.#windows.keys().next().value as string)
     }
+    const holders = new Set([...slots].map((slot) => table.term(slot)?.name))
     for (const window of this.#windows.values()) {
-      if ([...slots].some((slot) => table.term(slot)?.name === window.member))
-        logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
+      if (holders.has(window.member)) logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
     }
   }
 

@@ -33,8 +33,8 @@ const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 const FLUSH_BYTES = 512 * 1024
 
 /**
- * What became of what somebody waits for: the follower `held` it once; this life of it, or this member, is `gone`; or the session began anew, and what
- * was streamed before is `void`.
+ * What became of what somebody waits for: the follower `held` it once; this life of it, or this member, is `gone`; or it is `void`, because the session
+ * began anew, or the follower had no room for the write or goes by another holder of the slot.
  */
 type Arrival = 'held' | 'gone' | 'void'
 

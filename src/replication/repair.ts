@@ -15,7 +15,7 @@ import type { Version } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
-import type { SlotCheck } from './frames.ts'
+import { addCheck, type SlotCheck } from './frames.ts'
 import { KIND_CORRECTION, KIND_DIFFERS } from './messages.ts'
 import { COMPLETE, type Outgoing } from './outgoing.ts'
 import type { PeerIdentity } from './peers.ts'
@@ -135,11 +135,7 @@ export class Repair {
       const slot = progress.cursor
       if (outgoing.state(slot) !== COMPLETE || !table.isPrimary(slot)) continue
       taken++
-      const term = table.term(slot) as Term
-      const list = checks.get(term)
-      const check = { slot, ...store.slotDigest(slot) }
-      if (list === undefined) checks.set(term, [check])
-      else list.push(check)
+      addCheck(checks, table.term(slot) as Term, { slot, ...store.slotDigest(slot) })
     }
     for (const [term, list] of checks) outgoing.write((frames) => frames.compare(term, list))
     if (progress.cursor < SLOT_COUNT) return

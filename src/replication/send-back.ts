@@ -13,11 +13,10 @@ import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import type { Ledger } from './ledger.ts'
 import type { Marks } from './marks.ts'
-import { decodeHoldings, encodeSlots, KIND_QUERY } from './messages.ts'
+import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { addToGroup, NONE } from './slot-table.ts'
 
 const AGAIN_MS = 500
-const QUERY_TIMEOUT_MS = 1000
 
 export class SendBack {
   readonly #context: Context
@@ -78,12 +77,12 @@ export class SendBack {
       this.#again(wanted, term)
       return
     }
-    calls.call(term.name, KIND_QUERY, encodeSlots(wanted), QUERY_TIMEOUT_MS, (failure, body) => {
-      if (failure !== null || body === null) {
+    queryHoldings(calls, term.name, wanted, QUERY_TIMEOUT_MS, (holdings) => {
+      if (holdings === null) {
         this.#again(wanted, term)
         return
       }
-      for (const [slot, { mark }] of decodeHoldings(body)) this.#marks.heard(new Map([[slot, mark]]))
+      for (const [slot, { mark }] of holdings) this.#marks.heard(new Map([[slot, mark]]))
       for (const slot of wanted) this.#deliver(slot, term)
     })
   }

@@ -142,6 +142,15 @@ function started(seed: number, nodes: number, replicas: number): { run: Cluster;
   return { run, writers: new Writers(run) }
 }
 
+/** What was promised holds when quiet has returned. */
+function requireKept(run: Cluster, writers: Writers, round: number): void {
+  writers.stop()
+  run.untilReady()
+  run.untilAgreed(90_000)
+  writers.check()
+  assert.equal(writers.violations.slice(0, 5), [], `round ${round}`)
+}
+
 /** The last that a dying member says reaches nobody, or all but one: whom it serves itself it still answers. */
 function isolate(run: Cluster, victim: string): void {
   const { host } = run.life(victim)
@@ -168,11 +177,7 @@ for (const { nodes, replicas, seeds } of [
         run.clock.advance(run.random.next() * 12_000)
         run.start(victim)
         run.clock.advance(run.random.next() * 15_000)
-        writers.stop()
-        run.untilReady()
-        run.untilAgreed(90_000)
-        writers.check()
-        assert.equal(writers.violations.slice(0, 5), [], `round ${round}`)
+        requireKept(run, writers, round)
       }
       assert.ok(writers.count('ok') > 1000, `${writers.count('ok')} writes acknowledged`)
       run.close()
@@ -196,11 +201,7 @@ for (const seed of [300, 319]) {
       run.clock.advance(2000 + run.random.next() * 12_000)
       run.network.joinAll()
       run.clock.advance(run.random.next() * 10_000)
-      writers.stop()
-      run.untilReady()
-      run.untilAgreed(90_000)
-      writers.check()
-      assert.equal(writers.violations.slice(0, 5), [], `round ${round}`)
+      requireKept(run, writers, round)
     }
     assert.ok(writers.count('ok') > 1000, `${writers.count('ok')} writes acknowledged`)
     run.close()

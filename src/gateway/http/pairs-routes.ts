@@ -144,20 +144,16 @@ function set({ cache }: RouteParts, exchange: Exchange, body: Buffer): void {
   if (body.length === 0) throw new CacheError('BODY_INVALID', 'the body is empty: send a JSON object of pairs')
   const reader = new PairReader(body, ttlMs, cache.limits, ack)
   const goOn = (): void => {
-    if (!reader.read()) {
-      exchange.context.clock.soon(() => {
-        try {
-          goOn()
-        } catch (error) {
-          exchange.fail(error)
-        }
-      })
-      return
+    try {
+      if (!reader.read()) exchange.context.clock.soon(goOn)
+      else
+        cache.setMany(reader.requests, (error, result) => {
+          if (error !== null || result === null) exchange.fail(error)
+          else sendResult(exchange, result)
+        })
+    } catch (error) {
+      exchange.fail(error)
     }
-    cache.setMany(reader.requests, (error, result) => {
-      if (error !== null || result === null) exchange.fail(error)
-      else sendResult(exchange, result)
-    })
   }
   goOn()
 }

@@ -6,18 +6,11 @@ import { executeEach } from '../../../src/gateway/resp/operation-batch.ts'
 import { eachInTurns } from '../../../src/gateway/resp/turn.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { localCache } from '../../support/local-cache.ts'
-import { type Client, type Running, startGateway } from './harness.ts'
+import { type Client, gatewaysOf, type Running } from './harness.ts'
 
 const test = suite('gateway/resp/turns')
 
-let running: Running | null = null
-
-test.after.each(async () => {
-  const errors = running?.errors ?? []
-  await running?.close()
-  running = null
-  assert.equal(errors, [])
-})
+const start = gatewaysOf(test)
 
 /** Time stands still but for what a test adds, and what is to come soon waits for the test. */
 class SteppedClock extends SystemClock {
@@ -34,8 +27,7 @@ class SteppedClock extends SystemClock {
 }
 
 async function withValues(): Promise<{ server: Running; busy: Client; other: Client }> {
-  const server = await startGateway()
-  running = server
+  const server = await start()
   const busy = await server.client()
   const other = await server.client()
   await busy.ask(`SET a ${'ab'.repeat(500)}\nSET b ${'ba'.repeat(500)}`, '+OK\r\n+OK\r\n')
