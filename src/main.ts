@@ -5,7 +5,7 @@
  * of this name took over, the thread of membership was lost, or the start failed; 2 for options that cannot be.
  */
 import packageJson from '../package.json' with { type: 'json' }
-import { ConfigError, helpText, type Options, processOptions } from './config/index.ts'
+import { ConfigError, helpText, processOptions } from './config/index.ts'
 import { SystemClock } from './lib/clock.ts'
 import { SystemRandom } from './lib/random.ts'
 import { createLogger } from './observability/index.ts'
@@ -17,7 +17,7 @@ if (process.argv.includes('--help')) {
 }
 await run(optionsOrExit())
 
-function optionsOrExit(): Options {
+function optionsOrExit(): ReturnType<typeof processOptions> {
   try {
     return processOptions()
   } catch (error) {
@@ -27,8 +27,9 @@ function optionsOrExit(): Options {
   }
 }
 
-async function run(options: Options): Promise<void> {
+async function run({ options, advice }: ReturnType<typeof processOptions>): Promise<void> {
   const logger = createLogger(options.logLevel, options.name)
+  for (const sentence of advice) logger.warn({}, sentence)
   const clock = new SystemClock()
   const superseded = (): void => {
     logger.error({}, 'another member of this name is running: this one ends')
@@ -41,6 +42,10 @@ async function run(options: Options): Promise<void> {
     version: packageJson.version,
     observesProcess: true,
     superseded,
+    wantedAgain: () => {
+      logger.info({}, 'this member was not wanted, and is wanted again: it stops, to be started anew')
+      stop()
+    },
     failed: (error) => {
       logger.error({ error: error.message }, 'the thread of membership is lost: ending')
       process.exit(1)

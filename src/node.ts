@@ -59,6 +59,8 @@ export interface NodeParts {
   readonly discovery: Discovery
   /** Another life of this node's name has taken its place: it has to end, at once. */
   readonly superseded: () => void
+  /** The platform wanted this node gone for good, and wants it again: it is to stop in order, and to be started anew. */
+  readonly wantedAgain: () => void
 }
 
 export interface NodeStats {
@@ -108,6 +110,8 @@ export class Node {
   #evictionPolicy: EvictionPolicy
   #leaving = false
   #forGood = false
+  /** The platform does not want this node. */
+  #unwanted = false
   #ready = false
   /** It sees less than half of the members, and refuses writes for that. */
   #minority = false
@@ -389,9 +393,19 @@ export class Node {
       this.#ringNames.judgeBy((other) => !snapshot.wanted.includes(other))
       const own = snapshot.candidates.find((candidate) => this.#isOwn(candidate))
       const wanted = snapshot.wanted.includes(name)
-      if (own !== undefined && (own.stopping || !wanted)) this.leave(!wanted)
+      if (own !== undefined) this.#heed(own.stopping, wanted)
     }
     this.#viewSoon()
+  }
+
+  /** What the platform says of this pod. Who gives everything away for good cannot take that back, so one that is wanted again begins anew. */
+  #heed(stopping: boolean, wanted: boolean): void {
+    if (stopping || !wanted) this.leave(!wanted)
+    if (!wanted) this.#unwanted = true
+    else if (this.#unwanted && !stopping) {
+      this.#unwanted = false
+      this.#parts.wantedAgain()
+    }
   }
 
   /** Whom to ask for members: where discovery knows some to be, and where operators have said so. */

@@ -29,6 +29,8 @@ export interface ServerParts {
   readonly observesProcess: boolean
   /** Another life of this name is there: the process has to end. */
   readonly superseded: () => void
+  /** The process has to stop in order, and to be started again. */
+  readonly wantedAgain: () => void
   /** Nothing will be right again: the process has to end. */
   readonly failed: (error: Error) => void
 }
@@ -40,9 +42,10 @@ export interface ServerPorts extends FacePorts {
   readonly admin: number
 }
 
-/** How long the last requests may take once the listeners are closed, and the farewell. */
+/** How long the last requests may take once the listeners are closed, if the stop has so long, and the farewell; and what is left for closing the rest. */
 const LAST_REQUESTS_MS = 10_000
 const FAREWELL_MS = 500
+const CLOSING_MS = 1000
 
 export class Server {
   readonly ports: ServerPorts
@@ -104,6 +107,7 @@ export class Server {
         streams: sockets.streams,
         discovery: await openDiscovery(options, parts),
         superseded: parts.superseded,
+        wantedAgain: parts.wantedAgain,
       },
     )
     const metrics = new Metrics(version)
@@ -147,16 +151,17 @@ export class Server {
     return this.#node.ready()
   }
 
-  /** Hands over, drains, leaves. Resolves when all is closed: true if everything found an heir. Within `stopTimeoutMs`, but for the last requests. */
+  /** Hands over, drains, leaves. Resolves when all is closed: true if everything found an heir. Within `stopTimeoutMs`: requests that outlast it are cut off. */
   async stop(): Promise<boolean> {
     const { drainMs, stopTimeoutMs } = this.#options
+    const deadlineMs = this.#clock.now() + stopTimeoutMs - FAREWELL_MS - CLOSING_MS
     this.#draining = true
     this.#logger.info({ drainMs, stopTimeoutMs }, 'stopping: draining and handing over')
     this.#faces.drain()
     const handedOver = new Promise<boolean>((resolve) => this.#node.handOver(stopTimeoutMs, resolve))
     await new Promise<void>((resolve) => this.#clock.after(drainMs, resolve))
     const all = await handedOver
-    await this.#faces.close(LAST_REQUESTS_MS)
+    await this.#faces.close(Math.max(0, Math.min(LAST_REQUESTS_MS, deadlineMs - this.#clock.now())))
     await new Promise<void>((resolve) => this.#node.stop(FAREWELL_MS, resolve))
     await this.#close()
     this.#logger.info({ all }, all ? 'stopped: everything was handed over' : 'stopped: some slots found no heir')

@@ -326,7 +326,7 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
   stopTimeoutMs: {
     type: { kind: 'integer', unit: 'ms', min: 1, max: 3_600_000 },
     fallback: 35_000,
-    doc: 'How long the whole stop may take after SIGTERM; must be above drainMs and below the grace period of the pod.',
+    doc: 'How long the whole stop may take after SIGTERM; must be 6000 or more above drainMs, and below the grace period of the pod.',
     higher: 'large hand-overs get done',
     lower: 'a stop that is stuck ends sooner, and what was not handed over is lost',
   },

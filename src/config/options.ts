@@ -27,6 +27,9 @@ const OUTPUT_MARGIN_BYTES = 256 * 1024
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** From the end of draining to the end of the stop: hand-over gives up 5 s before it, and the last requests and the farewell need some of those. */
+const LEAST_STOP_MS = 6000
+
 /** One value may take at most this share of all memory, so that eviction always has something else to give. */
 const MAX_VALUE_SHARE = 1 / 4
 
@@ -125,8 +128,8 @@ function refuseContradictions(options: Options, machine: Machine): void {
       `maxValueBytes is ${maxValueBytes}, but must not be above a quarter of maxMemoryBytes, which is ${maxMemoryBytes}`,
     )
   }
-  if (stopTimeoutMs <= drainMs) {
-    throw new ConfigError(`stopTimeoutMs is ${stopTimeoutMs}, but must be above drainMs, which is ${drainMs}`)
+  if (stopTimeoutMs < drainMs + LEAST_STOP_MS) {
+    throw new ConfigError(`stopTimeoutMs is ${stopTimeoutMs}, but must be ${LEAST_STOP_MS} or more above drainMs, which is ${drainMs}`)
   }
 }
 

@@ -12,7 +12,7 @@ import { describe } from '../../src/config/value-type.ts'
 const test = suite('options')
 const MIB = 2 ** 20
 const GIB = 2 ** 30
-const MACHINE: Machine = { hostname: 'jackdaw-0', addresses: ['10.0.0.7', '10.0.0.8'], memoryLimitBytes: null }
+const MACHINE: Machine = { hostname: 'jackdaw-0', addresses: ['10.0.0.7', '10.0.0.8'], memoryLimitBytes: null, cpuLimit: null }
 
 function read(argv: string[] = [], env: Environment = {}, machine: Partial<Machine> = {}): Options {
   return readOptions(argv, env, { ...MACHINE, ...machine })
@@ -206,7 +206,7 @@ test('options that contradict each other are refused', () => {
     ],
     [['--max-input-bytes', '16MiB'], 'maxInputBytes is 16777216, but must hold two requests of maxBodyBytes, which is 16777216'],
     [['--max-memory-bytes', '3MiB'], 'maxValueBytes is 1048576, but must not be above a quarter of maxMemoryBytes, which is 3145728'],
-    [['--stop-timeout-ms', '5000'], 'stopTimeoutMs is 5000, but must be above drainMs, which is 5000'],
+    [['--stop-timeout-ms', '10999'], 'stopTimeoutMs is 10999, but must be 6000 or more above drainMs, which is 5000'],
     [['--peer-port', '8080'], 'httpPort and peerPort are both 8080'],
     [['--advertise-host', '0.0.0.0'], 'advertiseHost is "0.0.0.0"'],
   ]

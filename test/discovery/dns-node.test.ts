@@ -71,6 +71,7 @@ class Scene {
         streams: machine.streams(7947),
         discovery: new DnsDiscovery(dns),
         superseded: () => assert.unreachable(),
+        wantedAgain: () => assert.unreachable(),
       },
     )
     node.start()

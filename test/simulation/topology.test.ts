@@ -215,4 +215,36 @@ test('what is held here of a slot is counted and listed', () => {
   flock.close()
 })
 
+test('a member that was not wanted for a moment gives everything away, begins anew and is a member like the others', () => {
+  const flock = running(3, 5)
+  const before = flock.life('jackdaw-2')
+  const wrong: string[] = []
+  const keys = Array.from({ length: 200 }, (_, i) => `key-${i}`)
+  for (const key of keys) {
+    set(flock.life('jackdaw-0'), key, key, (error) => {
+      if (error !== null) wrong.push(`set ${key}: ${error.code}`)
+    })
+  }
+  flock.clock.advance(1000)
+  flock.platform.scale(2)
+  flock.clock.advance(700)
+  flock.platform.scale(3)
+  flock.clock.advance(60_000)
+  flock.untilReady()
+  flock.untilAgreed()
+  const after = flock.life('jackdaw-2')
+  assert.is.not(after, before)
+  assert.is(after.uid, before.uid)
+  assert.not(after.node.leaving)
+  for (const { node } of flock.lives.values()) assert.ok(node.stats().replication.primarySlots > 4000)
+  for (const key of keys) {
+    get(after, key, (error, value) => {
+      if (value !== key) wrong.push(`get ${key}: ${error?.code ?? value}`)
+    })
+  }
+  flock.clock.advance(1000)
+  assert.equal(wrong, [])
+  flock.close()
+})
+
 test.run()

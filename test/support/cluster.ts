@@ -140,6 +140,7 @@ export class Cluster {
           life.superseded = true
           this.kill(name)
         },
+        wantedAgain: () => this.#restart(life),
       },
     )
     const life: Life = { name, host, uid, clock, node, superseded: false, accepting: true }
@@ -171,6 +172,20 @@ export class Cluster {
     this.network.kill(life.host, silent)
     this.watcher?.ended(life)
     this.#stopped(life)
+  }
+
+  /** The process stops in order, and the kubelet starts its container anew. */
+  #restart(life: Life): void {
+    if (this.isStopping(life)) return
+    life.node.handOver(30_000, () => {
+      life.node.stop(500, () => {
+        this.network.kill(life.host)
+        if (this.lives.get(life.name) !== life) return
+        this.lives.delete(life.name)
+        this.watcher?.ended(life)
+        this.start(life.name, { inPlaceOf: life })
+      })
+    })
   }
 
   /** A pod deleted in order: told, handed over, stopped, gone. `done` comes when the platform has forgotten it. */
