@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
-import { readMemoryLimit } from './memory-limit.ts'
+import { readCpuLimit, readMemoryLimit } from './container-limits.ts'
 
 export interface Machine {
   readonly hostname: string
@@ -11,6 +11,8 @@ export interface Machine {
   readonly addresses: readonly string[]
   /** `null` when memory is not limited. */
   readonly memoryLimitBytes: number | null
+  /** In processors; `null` when their time is not limited. */
+  readonly cpuLimit: number | null
 }
 
 export function readMachine(): Machine {
@@ -18,7 +20,7 @@ export function readMachine(): Machine {
     .flatMap((addressesOfOne) => addressesOfOne ?? [])
     .filter((address) => address.family === 'IPv4' && !address.internal)
     .map((address) => address.address)
-  return { hostname: hostname(), addresses, memoryLimitBytes: readMemoryLimit(readOrNull) }
+  return { hostname: hostname(), addresses, memoryLimitBytes: readMemoryLimit(readOrNull), cpuLimit: readCpuLimit(readOrNull) }
 }
 
 function readOrNull(path: string): string | null {

@@ -7,7 +7,7 @@ import { readOptions } from '../../src/config/options.ts'
 const test = suite('deploy.yaml')
 
 const manifest = readFileSync(new URL('../../deploy.yaml', import.meta.url), 'utf8')
-const MACHINE = { hostname: 'jackdaw-0', addresses: ['10.0.0.1'], memoryLimitBytes: 512 * 2 ** 20 }
+const MACHINE = { hostname: 'jackdaw-0', addresses: ['10.0.0.1'], memoryLimitBytes: 512 * 2 ** 20, cpuLimit: null }
 /** What Kubernetes fills in, at its longest. */
 const FIELDS: Readonly<Record<string, string>> = {
   'metadata.name': 'jackdaw-0',
