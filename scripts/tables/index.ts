@@ -35,6 +35,7 @@ function options(): string {
 }
 
 const GRPC_NAMES: Readonly<Record<number, string>> = {
+  2: 'UNKNOWN',
   3: 'INVALID_ARGUMENT',
   4: 'DEADLINE_EXCEEDED',
   5: 'NOT_FOUND',

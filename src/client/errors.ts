@@ -43,7 +43,7 @@ export class ServerError extends JackdawError {
     text: string,
     name: string = 'ServerError',
     code: ErrorCode = 'REFUSED',
-    touched: Touched = text.includes(MAY_HAVE_RUN) ? 'maybe' : 'no',
+    touched: Touched = replyCodeOf(text) === MAY_HAVE_RUN ? 'maybe' : 'no',
   ) {
     super(name, code, touched, text)
     this.replyCode = replyCodeOf(text)
@@ -51,7 +51,7 @@ export class ServerError extends JackdawError {
 
   /** Worth asking again: the cluster could not answer at that moment. */
   get transient(): boolean {
-    return this.replyCode === 'TRYAGAIN'
+    return this.replyCode === 'TRYAGAIN' || this.touched === 'maybe'
   }
 }
 
@@ -86,8 +86,8 @@ function replyCodeOf(text: string): string {
 /** The words by which the server says that a command on several keys was refused for some of them only. */
 const PARTLY = 'were written'
 
-/** The words by which the server says that it lost sight of a write that it had sent on. */
-const MAY_HAVE_RUN = 'may have been executed'
+/** The first word of an answer to a write that the server sent on and lost sight of. */
+const MAY_HAVE_RUN = 'OUTCOMEUNKNOWN'
 
 /** The write was sent, and its answer never came. It is not sent again, because executing it twice would not be the same as once. */
 export class OutcomeUnknownError extends JackdawError {

@@ -16,6 +16,7 @@ export interface ErrorRow {
   readonly meaning: string
 }
 
+const GRPC_UNKNOWN = 2
 const GRPC_INVALID_ARGUMENT = 3
 const GRPC_DEADLINE_EXCEEDED = 4
 const GRPC_NOT_FOUND = 5
@@ -60,7 +61,8 @@ export const ERRORS = {
   REQUEST_TIMEOUT: row(408, 'ERR', GRPC_INVALID_ARGUMENT, 'no', 'The request did not arrive whole in time.'),
   OUT_OF_MEMORY: row(507, 'OOM', GRPC_RESOURCE_EXHAUSTED, 'no', 'The memory limit is reached and nothing may be evicted.'),
   TRY_AGAIN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'no', 'No member could answer for the key in time; the request was not executed.'),
-  OUTCOME_UNKNOWN: row(503, 'TRYAGAIN', GRPC_UNAVAILABLE, 'maybe', 'The member that executed the request was lost before it answered.'),
+  // Words of its own over RESP and gRPC: by those of TRY_AGAIN stock clients would repeat it by themselves.
+  OUTCOME_UNKNOWN: row(503, 'OUTCOMEUNKNOWN', GRPC_UNKNOWN, 'maybe', 'The member that executed the request was lost before it answered.'),
   NO_REPLICAS: row(503, 'NOREPLICAS', GRPC_UNAVAILABLE, 'no', 'The acknowledgement asked for cannot be given: no replica can be reached.'),
   NOT_CONFIRMED: row(
     504,

@@ -241,10 +241,10 @@ test('TRYAGAIN is asked again after a pause, whatever the command', () =>
     },
   ))
 
-test('TRYAGAIN of a write that may have been executed is asked again only if that does no harm', () =>
+test('a write that may have been executed is asked again only if that does no harm', () =>
   scene(
     ([name], peer) => {
-      const doubtful = '-TRYAGAIN the link broke: the write may have been executed\r\n'
+      const doubtful = '-OUTCOMEUNKNOWN the link broke: the write may have been executed\r\n'
       peer.send(String(name) === 'SET' && peer.server.heard.length > 2 ? '+OK\r\n' : doubtful)
     },
     async ({ client, server, clock }) => {

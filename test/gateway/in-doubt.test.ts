@@ -16,20 +16,44 @@ import { withGateway as withText } from './text/running.ts'
 
 const test = suite('a primary in doubt')
 
-const DOUBTS: readonly { readonly code: ErrorCode; readonly message: string; readonly resp: string }[] = [
-  { code: 'TRY_AGAIN', message: 'no member could answer for the key within 5000 ms', resp: 'TRYAGAIN' },
-  { code: 'OUTCOME_UNKNOWN', message: 'the link to b broke before it answered: the write may have been executed', resp: 'TRYAGAIN' },
-  { code: 'PARTITIONED', message: 'this member sees less than half of the cluster: writes are refused', resp: 'CLUSTERDOWN' },
+const DOUBTS: readonly {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly http: number
+  readonly resp: string
+  readonly grpc: status
+}[] = [
+  {
+    code: 'TRY_AGAIN',
+    message: 'no member could answer for the key within 5000 ms',
+    http: 503,
+    resp: 'TRYAGAIN',
+    grpc: status.UNAVAILABLE,
+  },
+  {
+    code: 'OUTCOME_UNKNOWN',
+    message: 'the link to b broke before it answered: the write may have been executed',
+    http: 503,
+    resp: 'OUTCOMEUNKNOWN',
+    grpc: status.UNKNOWN,
+  },
+  {
+    code: 'PARTITIONED',
+    message: 'this member sees less than half of the cluster: writes are refused',
+    http: 503,
+    resp: 'CLUSTERDOWN',
+    grpc: status.UNAVAILABLE,
+  },
 ]
 
-for (const { code, message, resp } of DOUBTS) {
+for (const { code, message, http, resp, grpc } of DOUBTS) {
   const failing = (): FakeCache => {
     const cache = new FakeCache()
     cache.failure = new CacheError(code, message)
     return cache
   }
 
-  test(`${code} over HTTP is a 503 with the stable name`, async () => {
+  test(`${code} over HTTP is a ${http} with the stable name`, async () => {
     const gateway = face({ cache: failing() })
     try {
       const port = await gateway.listen('127.0.0.1', 0)
@@ -40,7 +64,7 @@ for (const { code, message, resp } of DOUBTS) {
       ] as const) {
         const answer = await call(port, path, options)
         const { error } = JSON.parse(answer.text)
-        assert.equal([answer.status, error.code ?? error, answer.text.includes(message)], [503, publicCode(code), true], path)
+        assert.equal([answer.status, error.code ?? error, answer.text.includes(message)], [http, publicCode(code), true], path)
       }
     } finally {
       await gateway.close(100)
@@ -65,11 +89,11 @@ for (const { code, message, resp } of DOUBTS) {
       assert.equal(await client.send('SET k v\nDELETE k\n').lines(2), [`ERROR: ${sentence}`, `ERROR: ${sentence}`])
     }))
 
-  test(`${code} over gRPC is UNAVAILABLE with the stable name`, () =>
+  test(`${code} over gRPC is ${status[grpc]} with the stable name`, () =>
     withGrpc({}, async ({ client, cache }) => {
       cache.failure = new CacheError(code, message)
       const failure = await client.call<Failure>('Set', { key: Buffer.from('k'), value: Buffer.from('v') })
-      assert.equal([failure.code, failure.name], [status.UNAVAILABLE, publicCode(code)])
+      assert.equal([failure.code, failure.name], [grpc, publicCode(code)])
     }))
 }
 

@@ -30,9 +30,16 @@ test('what is the fault of the request has changed nothing, and only a server er
 })
 
 test('what may be tried again says so on every face', () => {
-  for (const code of ['TRY_AGAIN', 'OUTCOME_UNKNOWN', 'BUSY'] as const) {
+  for (const code of ['TRY_AGAIN', 'BUSY'] as const) {
     const { http, resp, grpc } = ERRORS[code]
     assert.equal({ http, resp, grpc }, { http: 503, resp: 'TRYAGAIN', grpc: 14 }, code)
+  }
+})
+
+test('what may have been executed has no word that stock clients repeat it for', () => {
+  for (const code of CODES) {
+    const { resp, grpc, touched } = ERRORS[code]
+    if (touched !== 'no') assert.ok(resp !== 'TRYAGAIN' && grpc !== 14, code)
   }
 })
 
