@@ -158,9 +158,10 @@ export class Server {
     this.#draining = true
     this.#logger.info({ drainMs, stopTimeoutMs }, 'stopping: draining and handing over')
     this.#faces.drain()
-    const handedOver = new Promise<boolean>((resolve) => this.#node.handOver(stopTimeoutMs, resolve))
+    this.#node.leave(false)
+    // Looked at when the draining is over: until then this member may have to take something over from one that died.
     await new Promise<void>((resolve) => this.#clock.after(drainMs, resolve))
-    const all = await handedOver
+    const all = await new Promise<boolean>((resolve) => this.#node.handOver(stopTimeoutMs - drainMs, resolve))
     await this.#faces.close(Math.max(0, Math.min(LAST_REQUESTS_MS, deadlineMs - this.#clock.now())))
     await new Promise<void>((resolve) => this.#node.stop(FAREWELL_MS, resolve))
     await this.#close()

@@ -2,7 +2,8 @@
  * Which names are on the ring: those present, and for a while those that went, because their return would move the data back (the rejoin grace).
  *
  * A name leaves at once if it left for good, after `stoppedGraceMs` if it was stopped or deleted but is still wanted, after `crashedGraceMs` if
- * it crashed. A fact from the platform that a name is no longer wanted ends its grace. One that crashed, or was cut off, is `missing` after its grace
+ * it crashed; one that crashes again soon after its return has what is left of the first grace, so that a name that comes and goes does not keep its seats
+ * empty for ever. A fact from the platform that a name is no longer wanted ends its grace. One that crashed, or was cut off, is `missing` after its grace
  * until it is back or known to be gone: its seats are given away, and whoever counts the sides of a partition counts it. Pure: callers pass `nowMs`.
  */
 export interface RejoinGrace {
@@ -23,6 +24,8 @@ export class RingNames {
   readonly #present = new Set<string>()
   /** When each absent name's grace ends. */
   readonly #absentUntilMs = new Map<string, number>()
+  /** When the grace of a name's latest crash ended or ends; kept while another crash would count as the same. */
+  readonly #crashUntilMs = new Map<string, number>()
   /** Absent names that crashed, or were cut off, in the order in which they went. */
   readonly #crashed = new Set<string>()
   #unwanted: (name: string) => boolean = () => false
@@ -44,8 +47,15 @@ export class RingNames {
     if (absence !== 'crashed') this.#crashed.delete(name)
     else if (wasPresent) this.#crashed.add(name)
     if (absence === 'for-good') this.#absentUntilMs.delete(name)
-    else if (wasPresent)
-      this.#absentUntilMs.set(name, nowMs + (absence === 'stopped' ? this.#grace.stoppedGraceMs : this.#grace.crashedGraceMs))
+    else if (wasPresent) this.#absentUntilMs.set(name, absence === 'stopped' ? nowMs + this.#grace.stoppedGraceMs : this.#crashedUntil(name, nowMs))
+  }
+
+  #crashedUntil(name: string, nowMs: number): number {
+    const { crashedGraceMs } = this.#grace
+    for (const [other, untilMs] of this.#crashUntilMs) if (nowMs - untilMs >= crashedGraceMs) this.#crashUntilMs.delete(other)
+    const untilMs = Math.max(this.#crashUntilMs.get(name) ?? nowMs + crashedGraceMs, nowMs)
+    this.#crashUntilMs.set(name, untilMs)
+    return untilMs
   }
 
   /** The platform's word on who is meant to exist; only absent names are judged by it. */

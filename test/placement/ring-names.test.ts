@@ -94,6 +94,29 @@ test('a name that returns and goes again gets a grace of its own', () => {
   assert.equal(ring.names(80_000), ['a'])
 })
 
+test('a name that crashes again soon after it returned has what is left of its first grace, and none when that is over', () => {
+  const ring = of('a', 'b')
+  ring.went('b', 'crashed', 0)
+  ring.appeared('b', false)
+  ring.went('b', 'crashed', 20_000)
+  assert.equal(ring.names(29_999), ['a', 'b'])
+  assert.equal(ring.names(30_000), ['a'])
+  ring.appeared('b', false)
+  assert.equal(ring.names(45_000), ['a', 'b'])
+  ring.went('b', 'crashed', 45_000)
+  assert.equal(ring.names(45_000), ['a'])
+  assert.equal(ring.missing(45_000), ['b'])
+})
+
+test('a name that was there for long between two crashes gets its whole grace again', () => {
+  const ring = of('a', 'b')
+  ring.went('b', 'crashed', 0)
+  ring.appeared('b', false)
+  ring.went('b', 'crashed', 60_000)
+  assert.equal(ring.names(89_999), ['a', 'b'])
+  assert.equal(ring.names(90_000), ['a'])
+})
+
 test('hearing of an absence twice does not prolong it', () => {
   const ring = of('a', 'b')
   ring.went('b', 'crashed', 0)
