@@ -110,7 +110,7 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     'Slots taken over because their holder was gone or there was none.',
     ({ replication }) => replication.claimedTotal,
   )
-  counter('slots_lost_total', 'Claimed slots of which no copy was left.', ({ replication }) => replication.slotsLostTotal)
+  counter('slots_lost_total', 'Claimed slots of which no complete copy was left.', ({ replication }) => replication.slotsLostTotal)
   counter(
     'slots_beaten_total',
     'Slots given up because another member held them under a higher term.',

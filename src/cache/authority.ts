@@ -18,6 +18,8 @@ export interface Authority {
   staleMs(slot: number): number
   /** The names of all other members that are there. */
   others(): readonly string[]
+  /** The names of members that were there a while ago and may be running out of reach. */
+  absent(): readonly string[]
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */
   route(slot: number): 'here' | string | null
   term(slot: number): Term | null

@@ -95,7 +95,8 @@ export class Gathering {
 
   /** Asks all for their clocks, then draws one line above them. See `Cache.flush`. */
   flush(done: (error: CacheError | null, result: FlushResult | null) => void): void {
-    const unreached = new Set<string>()
+    // Held dead, but perhaps only cut off: it goes on with what it has until it is met again.
+    const unreached = new Set(this.#authority.absent())
     let latest = this.#latest()
     this.#askOthers(
       KIND_CLOCK,

@@ -5,6 +5,9 @@
  * claims: complete before partial before none, then the further position, then preference order; the others leave it `LEAVE_MS` and ask again.
  * Before it executes, the claimant pulls what any other copy has beyond its own. A slot without any term is claimed only when every known name has
  * said that it has none, or is known not to run; after `SILENT_MS` the claim goes on without the silent ones, and is weak.
+ *
+ * Who stood still, was silent or was held dead meanwhile gives its round and its claims up and begins anew: others may have taken what it was about to take,
+ * and a term made by now would prevail over theirs.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
@@ -43,8 +46,10 @@ export interface ClaimEvents {
   pulled(slots: SlotSet, marks: SlotMarks): void
   /** These slots are about to be taken, from the holders of the terms that the table has. */
   taking(slots: SlotSet): void
-  /** These slots were claimed, and no copy of them was left. */
+  /** These slots were claimed, and no complete copy of them was left. */
   lost(slots: SlotSet): void
+  /** Is this member to ask before it executes anything? Asked of each answer, which may be the first thing that it reads after a pause. */
+  fenced(): boolean
 }
 
 interface Round {
@@ -64,6 +69,8 @@ export class Claims {
   readonly #orphanSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
   #orphans = new SlotSet()
   #round: Round | null = null
+  /** Goes up when all claims under way are given up. */
+  #attempt = 0
   #notBeforeMs = 0
   #dirty = true
   claimedTotal = 0
@@ -91,6 +98,7 @@ export class Claims {
   }
 
   tick(nowMs: number): void {
+    if (this.#events.fenced()) return
     if (this.#dirty || this.#orphans.size > 0) this.#findOrphans(nowMs)
     if (this.#round !== null) this.#advance(nowMs)
     else if (this.#orphans.size > 0 && nowMs >= this.#notBeforeMs && this.#events.mayClaim()) this.#ask(nowMs)
@@ -98,6 +106,19 @@ export class Claims {
 
   close(): void {
     this.#round = null
+  }
+
+  /** What was heard so far may be out of date: claims under way are given up, and made anew if they still have to be. */
+  abandon(): void {
+    this.#round = null
+    this.#attempt++
+    this.#dirty = true
+    const { table } = this.#context
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (table.role(slot) !== CLAIMING) continue
+      this.#followers.release(slot)
+      table.endClaim(slot)
+    }
   }
 
   /**
@@ -165,7 +186,7 @@ export class Claims {
   #askOne(round: Round, name: string): void {
     const { calls, clock } = this.#context
     queryHoldings(calls, name, round.slots, QUERY_TIMEOUT_MS, (holdings) => {
-      if (this.#round !== round || !round.waiting.has(name)) return
+      if (this.#events.fenced() || this.#round !== round || !round.waiting.has(name)) return
       if (holdings !== null) {
         round.answers.set(name, holdings)
         round.waiting.delete(name)
@@ -271,11 +292,11 @@ export class Claims {
     for (const slot of slots) {
       const mine = this.#events.holding(slot)
       const complete = rankOf(mine, table.term(slot)) >= COPY_COMPLETE
-      let any = complete || mine.copy > COPY_NONE
+      let anyComplete = complete
       for (const [name, answer] of round.answers) {
         const theirs = answer.get(slot)
         if (theirs === undefined || theirs.copy === COPY_NONE) continue
-        any = true
+        anyComplete ||= rankOf(theirs, table.term(slot)) >= COPY_COMPLETE
         if (complete && compareStamps(theirs.position, mine.position) <= 0) continue
         const since = complete ? mine.position : ZERO_STAMP
         const pull = pulls.get(name)
@@ -285,12 +306,13 @@ export class Claims {
           if (compareStamps(since, pull.since) < 0) pull.since = since
         }
       }
-      if (!any && table.term(slot) !== null) lost.add(slot)
+      if (!anyComplete && table.term(slot) !== null) lost.add(slot)
     }
     for (const slot of slots) table.beginClaim(slot)
     let open = pulls.size
+    const attempt = this.#attempt
     const finish = (): void => {
-      if (open === 0) this.#take(slots, lost, strong)
+      if (open === 0 && !this.#events.fenced() && attempt === this.#attempt) this.#take(slots, lost, strong)
     }
     const untilMs = clock.now() + PULL_TIMEOUT_MS
     for (const [name, { slots: wanted, since }] of pulls) {

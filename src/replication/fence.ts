@@ -20,6 +20,8 @@ export interface FenceEvents {
   hung(): boolean
   /** When any of the peers that are there acknowledged something last, in ms of the clock; `-Infinity` if none ever has. */
   lastAckMs(): number
+  /** It is to be asked what was decided meanwhile. */
+  raised(): void
   /** The fence is down again. */
   lifted(): void
 }
@@ -29,16 +31,18 @@ export class Fence {
   readonly #claims: Pick<Claims, 'query'>
   readonly #hung: () => boolean
   readonly #lastAckMs: () => number
+  readonly #raised: () => void
   readonly #lifted: () => void
   #lastTickMs: number
   #untilMs = 0
   #silent = false
 
-  constructor(context: Context, claims: Pick<Claims, 'query'>, { hung, lastAckMs, lifted }: FenceEvents) {
+  constructor(context: Context, claims: Pick<Claims, 'query'>, { hung, lastAckMs, raised, lifted }: FenceEvents) {
     this.#context = context
     this.#claims = claims
     this.#hung = hung
     this.#lastAckMs = lastAckMs
+    this.#raised = raised
     this.#lifted = lifted
     this.#lastTickMs = context.clock.now()
   }
@@ -79,6 +83,7 @@ export class Fence {
   }
 
   #raise(nowMs: number, fields: object, message: string): void {
+    this.#raised()
     const { clock, logger, table } = this.#context
     const held = new SlotSet()
     for (const slots of table.primariesByTerm().values()) held.addAll(slots)

@@ -194,6 +194,7 @@ export class Replication {
       lost: (slots) => {
         this.#slotsLostTotal += slots.size
       },
+      fenced: () => this.#fence.up,
     })
     this.#following = new Following(this.#context, {
       followers: this.#followers,
@@ -214,6 +215,7 @@ export class Replication {
     this.#fence = new Fence(this.#context, this.#claims, {
       hung: options.hung,
       lastAckMs: () => this.#followers.lastAckMs(),
+      raised: () => this.#claims.abandon(),
       lifted: () => this.#routesSoon(),
     })
     calls.handle(KIND_TERMS, (_from, body) => this.adoptTerms(decodeTerms(new ByteReader(body))))
@@ -244,6 +246,11 @@ export class Replication {
   others(): readonly string[] {
     const { name } = this.#options.self()
     return [...this.#view.present()].map((member) => member.name).filter((other) => other !== name)
+  }
+
+  absent(): readonly string[] {
+    const { ring } = this.#view
+    return ring.names.filter((name) => this.#view.generationOf(name) === undefined && !this.#view.isKnownGone(name))
   }
 
   route(slot: number): Route {
@@ -367,6 +374,7 @@ export class Replication {
 
   /** A peer held this member dead: what was decided meanwhile is unknown here, so no copy of another's slot is complete. */
   heldDead(): void {
+    this.#claims.abandon()
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#table.role(slot) === NONE) this.#table.markPartial(slot)
     this.#following.statusChanged()
   }

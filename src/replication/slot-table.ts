@@ -129,6 +129,10 @@ export class SlotTable {
     this.#setRole(slot, CLAIMING)
   }
 
+  endClaim(slot: number): void {
+    this.#setRole(slot, NONE)
+  }
+
   /** This member takes the slot under its own `term`, which must be the highest known. */
   take(slot: number, term: Term): void {
     this.#terms[slot] = term

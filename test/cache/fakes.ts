@@ -59,6 +59,10 @@ export class FakeMember implements Authority, CacheCalls {
     return this.stale.get(slot) ?? Number.POSITIVE_INFINITY
   }
 
+  absent(): readonly string[] {
+    return []
+  }
+
   others(): readonly string[] {
     return [...this.#network.members.keys()].filter((name) => name !== this.name)
   }

@@ -50,6 +50,7 @@ function scene(): Scene {
           return true
         },
         lastAckMs: () => (made.acknowledging ? clock.now() : made.lastAckMs),
+        raised: () => {},
         lifted: () => {},
       },
     ),

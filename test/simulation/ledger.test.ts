@@ -119,6 +119,23 @@ for (let seed = 21; seed <= 28; seed++) {
   })
 }
 
+test('slots that were claimed from what a stand-in had are counted as lost, and others are not', () => {
+  const run = started(11, 3)
+  let gone = false
+  run.stop('jackdaw-1', () => {
+    gone = true
+  })
+  run.runUntil(() => gone, 60_000, 'the end of jackdaw-1')
+  run.kill('jackdaw-2')
+  run.clock.advance(15_000)
+  const values = read(run)
+  const missing = [...values.values()].filter((value) => value === undefined).length
+  const lost = run.life('jackdaw-0').node.stats().replication.slotsLostTotal
+  assert.ok(missing > 0, 'some keys had their only whole copy at jackdaw-2')
+  assert.ok(lost >= missing && lost < 8000, `${lost} slots lost, with ${missing} keys`)
+  run.close()
+})
+
 test('a member that leaves without an heir counts what it takes along', () => {
   const run = cluster({ nodes: 1, seed: 41 })
   run.startAll()

@@ -42,6 +42,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       refusesWrites: false,
       staleMs: () => Number.POSITIVE_INFINITY,
       others: () => [],
+    absent: () => [],
       route: () => 'here',
       term: () => null,
       adoptTerms: () => {},
