@@ -108,6 +108,11 @@ export class Followers {
     for (let i = 0; i < followers.length; i++) (followers[i] as Outgoing).writeEntry(entry)
   }
 
+  /** Tells the followers of one of the reads of an entry. */
+  touch(entry: Entry, slot: number): void {
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.touch(entry)
+  }
+
   appendDrop(entry: Entry, slot: number): void {
     for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.write((frames) => frames.drop(entry))
   }

@@ -14,7 +14,7 @@ import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { Corrector } from './correction.ts'
 import type { Followers } from './followers.ts'
-import type { FollowStatus, SlotCheck } from './frames.ts'
+import { type FollowStatus, type SlotCheck, TOUCH_EVERY } from './frames.ts'
 import type { HandOver } from './hand-over.ts'
 import { type FollowEvents, Incoming } from './incoming.ts'
 import type { Farewell } from './ledger.ts'
@@ -91,6 +91,9 @@ export class Following {
       },
       dropped: (entry) => {
         this.#context.store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
+      },
+      touched: ({ key, keyStart, keyEnd }) => {
+        this.#context.store.touch(key, keyStart, keyEnd, this.#context.hybrid.physicalMs(), TOUCH_EVERY)
       },
       follow: (session, term, slots, fresh) => this.#follow(session, term, slots, fresh),
       unfollow: (session, slots) => {

@@ -22,10 +22,16 @@ export const FRAME_MARKS = 8
 export const FRAME_COMPARE = 9
 export const FRAME_LIST = 10
 export const FRAME_PROGRESS = 11
+export const FRAME_TOUCH = 12
+
+/** Of so many reads that a primary serves, its followers hear of one; each is worth as many to them. */
+export const TOUCH_EVERY = 32
 
 /** Bytes before a message's frames: epoch, sequence, last sequence, stamp. */
 export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8
 const FRAME_HEADER_BYTES = 5
+/** Touches that wait for a message: beyond this, samples are thinner. */
+const MAX_TOUCH_BYTES = 16 * 1024
 
 export interface SlotCheck {
   readonly slot: number
@@ -51,9 +57,19 @@ export interface Progress {
 /** Gathers the frames of one message. */
 export class FrameWriter {
   readonly #writer = new ByteWriter(16 * 1024)
+  readonly #touches = new ByteWriter(1024)
 
   get bytes(): number {
     return this.#writer.length
+  }
+
+  get hasTouches(): boolean {
+    return this.#touches.length > 0
+  }
+
+  /** The entry was read: told with the next message, which this alone does not make. */
+  touch({ key, keyStart, keyEnd }: Entry): void {
+    if (this.#touches.length < MAX_TOUCH_BYTES) this.#touches.u16(keyEnd - keyStart).raw(key, keyStart, keyEnd)
   }
 
   entry(entry: Entry): void {
@@ -119,6 +135,10 @@ export class FrameWriter {
 
   /** The whole message, and an empty writer for the next. */
   finish(epoch: number, sequence: number, stamp: Stamp, { accepted, echo }: Progress): Buffer {
+    if (this.hasTouches) {
+      this.#writer.u8(FRAME_TOUCH).block(this.#touches.toBuffer())
+      this.#touches.reset()
+    }
     const at = this.#begin(FRAME_PROGRESS)
     this.#writer.u48(accepted).u48(echo)
     this.#end(at)
@@ -129,6 +149,7 @@ export class FrameWriter {
 
   reset(): void {
     this.#writer.reset()
+    this.#touches.reset()
   }
 
   #termAndChecks(type: number, term: Term, checks: readonly SlotCheck[]): void {

@@ -31,6 +31,7 @@ import {
   FRAME_LIST,
   FRAME_MARKS,
   FRAME_PROGRESS,
+  FRAME_TOUCH,
   FRAME_UNFOLLOW,
   type SlotCheck,
 } from './frames.ts'
@@ -43,6 +44,8 @@ export interface FollowEvents {
   /** Answers the slot if there was no room for the entry, else -1. */
   entry(entry: Entry): number
   dropped(entry: Entry): void
+  /** The primary's clients read the entry: its key alone is set. */
+  touched(entry: Entry): void
   follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void
   unfollow(session: Incoming, slots: SlotSet): void
   check(session: Incoming, term: Term, checks: readonly SlotCheck[]): void
@@ -261,6 +264,13 @@ export class Incoming {
       case FRAME_PROGRESS:
         this.#heardAccepted(body.u48())
         this.#echo = body.u48()
+        break
+      case FRAME_TOUCH:
+        while (body.remaining > 0) {
+          const length = body.u16()
+          const start = body.skip(length)
+          this.#events.touched(this.#entry.setKey(body.buffer, start, start + length))
+        }
         break
       case FRAME_MARKS:
         this.#events.marks(decodeMarks(body))

@@ -196,9 +196,17 @@ export class Outgoing {
     else this.#flushSoon()
   }
 
+  /** The entry was read here: told to a follower that is there to hear it, with the next message or beat. */
+  touch(entry: Entry): void {
+    if (this.isOpen) this.#frames.touch(entry)
+  }
+
   /** Ends this turn's message now: what it grants must not wait for the rest of the turn. */
   flush(): void {
-    if (this.#closed || this.#frames.bytes === 0) return
+    if (!this.#closed && this.#frames.bytes > 0) this.#finish()
+  }
+
+  #finish(): void {
     const sequence = this.#nextSequence++
     // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
     const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress())
@@ -211,7 +219,7 @@ export class Outgoing {
   /** Says that this member lives, and how far its clock is; what was gathered goes first, because the stamp vouches for it. */
   beat(): void {
     const sentBefore = this.#sentSequence
-    this.flush()
+    if (!this.#closed && (this.#frames.bytes > 0 || this.#frames.hasTouches)) this.#finish()
     const last = this.#nextSequence - 1
     // A message that has just left says all that a heartbeat does.
     if (this.#sentSequence > sentBefore && this.#sentSequence === last) return

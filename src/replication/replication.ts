@@ -23,6 +23,7 @@ import type { Context } from './context.ts'
 import { Fence } from './fence.ts'
 import { Followers } from './followers.ts'
 import { Following } from './following.ts'
+import { TOUCH_EVERY } from './frames.ts'
 import { HandOver } from './hand-over.ts'
 import { Ledger, type LedgerStats } from './ledger.ts'
 import { guarded } from './link-guard.ts'
@@ -217,6 +218,10 @@ export class Replication {
       lastAckMs: () => this.#followers.lastAckMs(),
       raised: () => this.#claims.abandon(),
       lifted: () => this.#routesSoon(),
+    })
+    // Copies are read here, too, where a client allows that they are stale.
+    store.sampleUses(TOUCH_EVERY, (entry, slot) => {
+      if (this.#table.isPrimary(slot)) this.#followers.touch(entry, slot)
     })
     calls.handle(KIND_TERMS, (_from, body) => this.adoptTerms(decodeTerms(new ByteReader(body))))
     calls.handle(KIND_SURPLUS, (_from, body, respond) => respond?.(this.#mayBeDropped(decodeSlots(body))))

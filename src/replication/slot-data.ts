@@ -8,6 +8,8 @@ import type { Stamp, Version } from '../lib/version.ts'
 export interface SlotData {
   apply(entry: Entry, nowMs: number, slot?: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
   peek(key: Buffer, start: number, end: number, into: Entry, slot?: number): boolean
+  touch(key: Buffer, start: number, end: number, nowMs: number, uses: number): void
+  sampleUses(every: number, listener: (entry: Entry, slot: number) => void): void
   drop(key: Buffer, start: number, end: number, version: Version): boolean
   scanSlot(slot: number, token: { readonly token: unknown } | null, visit: (entry: Entry) => boolean): { readonly token: unknown } | null
   slotEntries(slot: number): number

@@ -55,9 +55,20 @@ export class Eviction {
   /** The mark of an entry that is used, out of what it was. Counts a use. */
   used(mark: number, nowMs: number): number {
     if (this.#order !== 'lfu') return this.#clock.use(nowMs)
-    const counter = decayed(mark, nowMs)
+    return lfuMark(minutesOf(nowMs), this.#counted(decayed(mark, nowMs)))
+  }
+
+  /** As `used`, of an entry that was used so many times elsewhere. */
+  usedElsewhere(mark: number, nowMs: number, uses: number): number {
+    if (this.#order !== 'lfu') return this.#clock.use(nowMs)
+    let counter = decayed(mark, nowMs)
+    for (let i = 0; i < uses; i++) counter = this.#counted(counter)
+    return lfuMark(minutesOf(nowMs), counter)
+  }
+
+  #counted(counter: number): number {
     const chance = 1 / (Math.max(0, counter - LFU_FIRST) * LFU_LOG_FACTOR + 1)
-    return lfuMark(minutesOf(nowMs), counter < LFU_MAX && this.#random.next() < chance ? counter + 1 : counter)
+    return counter < LFU_MAX && this.#random.next() < chance ? counter + 1 : counter
   }
 
   /** Larger goes sooner. */

@@ -57,6 +57,7 @@ const KEPT_SHARE = 1 / 8
 
 export class SlabStore implements Store {
   readonly #options: StoreOptions
+  readonly #random: Random
   readonly #catalogue: Catalogue
   readonly #eviction: Eviction
   readonly #evictor: Evictor
@@ -69,12 +70,16 @@ export class SlabStore implements Store {
   readonly #copied = new Entry()
   /** Of what a `Place` tells. */
   #revision = 0
+  /** Counts down, and never arrives while nobody wants samples. */
+  #usesToSample = Number.POSITIVE_INFINITY
+  #sampled: (entry: Entry, slot: number) => void = () => {}
 
   /** The chance keys the hash and draws the samples. */
   constructor(options: StoreOptions, random: Random) {
     const { maxMemoryBytes } = options
     const arenaBytes = Math.max(0, maxMemoryBytes * (1 - DIRECTORY_SHARE) - FIXED_BYTES - FIRST_NODES_BYTES)
     this.#options = options
+    this.#random = random
     this.#catalogue = new Catalogue(arenaBytes, segmentBytesFor(maxMemoryBytes), random)
     this.#eviction = new Eviction(options.evictionPolicy, random)
     this.#evictor = new Evictor(this.#catalogue, options, this.#eviction, random)
@@ -99,7 +104,25 @@ export class SlabStore implements Store {
     if (address === 0 || !records.isLive(address, nowMs)) return false
     records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
     records.show(address, into)
+    if (--this.#usesToSample === 0) this.#sampled(into, slot)
     return true
+  }
+
+  touch(key: Buffer, start: number, end: number, nowMs: number, uses: number): void {
+    const address = this.#find(key, start, end)
+    if (address === 0) return
+    const { records } = this.#catalogue
+    records.setMark(address, this.#eviction.usedElsewhere(records.markOf(address), nowMs, uses))
+  }
+
+  sampleUses(every: number, listener: (entry: Entry, slot: number) => void): void {
+    // By chance: every n-th of what is read in a circle would always be the same keys.
+    const draw = (): number => 1 + Math.floor(this.#random.next() * (2 * every - 1))
+    this.#usesToSample = draw()
+    this.#sampled = (entry, slot) => {
+      this.#usesToSample = draw()
+      listener(entry, slot)
+    }
   }
 
   peek(key: Buffer, start: number, end: number, into: Entry, slot: number = slotOf(key, start, end), place?: Place): boolean {

@@ -90,6 +90,15 @@ export interface Store {
    */
   get(key: Buffer, start: number, end: number, nowMs: number, into: Entry, slot?: number): boolean
 
+  /** An entry that is held was used so many times elsewhere: that counts for eviction. O(uses). */
+  touch(key: Buffer, start: number, end: number, nowMs: number, uses: number): void
+
+  /**
+   * From now on about one of so many `get`s that find something is told, drawn by chance, with what it has found: to be read at once, and without a
+   * change to the store.
+   */
+  sampleUses(every: number, listener: (entry: Entry, slot: number) => void): void
+
   /** Whatever is held for a key, tombstones and expired entries too; counts as no use. `place` keeps what was found out for `apply`. O(1). */
   peek(key: Buffer, start: number, end: number, into: Entry, slot?: number, place?: Place): boolean
 

@@ -98,6 +98,10 @@ export class Recorder implements FollowEvents {
     this.told.push(`drop ${read.keyBytes().toString('latin1')} @${read.ms}-${read.counter}-${read.writer}`)
   }
 
+  touched(read: Entry): void {
+    this.told.push(`touched ${read.keyBytes().toString('latin1')}`)
+  }
+
   follow(_session: Incoming, under: Term, slots: SlotSet, fresh: boolean): void {
     this.told.push(`follow ${words(under)}: ${[...slots]}${fresh ? ' fresh' : ''}`)
   }

@@ -100,6 +100,7 @@ class Member {
         return -1
       },
       dropped: () => {},
+      touched: () => {},
       follow: (_session, under, slots) => {
         for (const slot of slots) {
           table.adopt(slot, under)

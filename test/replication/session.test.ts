@@ -556,4 +556,38 @@ test('a follower that goes by another holder of the slot confirms nothing of it,
   assert.is(session.disownings, 1)
 })
 
+test('reads are told with the next message, or with a beat, and make no message of their own', () => {
+  const session = new Session().connect()
+  session.clock.advance(10)
+  session.outgoing.touch(entry('hot', '', 1))
+  session.clock.advance(50)
+  assert.equal(session.recorder.told, [])
+  session.outgoing.writeEntry(entry('k', 'v', 5))
+  session.outgoing.touch(entry('warm', '', 1))
+  session.clock.advance(10)
+  assert.equal(session.recorder.told.splice(0), ['entry k=v @5-0-a', 'touched hot', 'touched warm'])
+  session.outgoing.touch(entry('hot', '', 1))
+  session.outgoing.beat()
+  session.clock.advance(10)
+  assert.equal(session.recorder.told.splice(0), ['touched hot'])
+  assert.is(session.outgoing.backlogBytes, 0)
+})
+
+test('of reads no more is kept than a message may hold, and nothing for a follower that is not there', () => {
+  const session = new Session().connect()
+  session.clock.advance(10)
+  const long = entry('k'.repeat(1000), '', 1)
+  for (let i = 0; i < 1000; i++) session.outgoing.touch(long)
+  session.outgoing.beat()
+  session.clock.advance(10)
+  assert.ok(session.recorder.told.length < 20, `${session.recorder.told.length} told`)
+  session.disconnect()
+  session.recorder.told.length = 0
+  session.outgoing.touch(long)
+  session.outgoing.beat()
+  session.connect()
+  session.clock.advance(10)
+  assert.equal(session.recorder.told, [])
+})
+
 test.run()

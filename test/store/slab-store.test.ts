@@ -80,6 +80,40 @@ test('the least frequently used go first under allkeys-lfu, however recently the
   assert.ok(share(dropped, 'often') < 0.002, `${share(dropped, 'often')} of the victims were used often`)
 })
 
+for (const policy of ['allkeys-lru', 'allkeys-lfu'] as const) {
+  test(`uses elsewhere keep an entry under ${policy}, and counts for none that is not there`, () => {
+    const { store, dropped } = storeOf(4 * MIB, policy)
+    for (let i = 0; i < 1_000; i++) set(store, `told${i}`)
+    for (let i = 0; i < 1_000; i++) set(store, `silent${i}`)
+    for (let round = 0; round < 12; round++) {
+      for (let i = 0; i < 1_000; i++) store.touch(latin1(`told${i}`), 0, `told${i}`.length, NOW_MS, 32)
+      for (let i = 0; i < 150; i++) set(store, `more${round}-${i}`)
+    }
+    store.touch(latin1('nobody'), 0, 6, NOW_MS, 32)
+    assert.not(store.peek(latin1('nobody'), 0, 6, new Entry()))
+    assert.ok(dropped.length > 100, `${dropped.length} dropped`)
+    assert.ok(share(dropped, 'told') < 0.1, `${share(dropped, 'told')} of the victims were used`)
+  })
+}
+
+test('about one of so many reads is told, whatever their rhythm, and none that finds nothing', () => {
+  const { store } = storeOf(4 * MIB, 'allkeys-lru')
+  for (let i = 0; i < 64; i++) set(store, `k${i}`)
+  const told = new Map<string, number>()
+  store.sampleUses(32, ({ key, keyStart, keyEnd }) => {
+    const name = key.toString('latin1', keyStart, keyEnd)
+    told.set(name, (told.get(name) ?? 0) + 1)
+  })
+  for (let round = 0; round < 1_000; round++) for (let i = 0; i < 64; i++) use(store, `k${i}`)
+  const total = [...told.values()].reduce((sum, count) => sum + count, 0)
+  assert.ok(total > 1_800 && total < 2_200, `${total} told of 64,000`)
+  assert.is(told.size, 64)
+  assert.ok(Math.max(...told.values()) < 80, 'one key was told of too often')
+  told.clear()
+  for (let i = 0; i < 1_000; i++) use(store, 'nobody')
+  assert.is(told.size, 0)
+})
+
 test('a frequency that is not kept up is forgotten by the minute', () => {
   const { store, dropped } = storeOf(4 * MIB, 'allkeys-lfu')
   for (let i = 0; i < 1_000; i++) set(store, `often${i}`)
