@@ -2,8 +2,9 @@
  * What `helm test` runs, in a pod beside the members: every pod sees as many members alive as there are pods, and a key that was set at one pod over HTTP
  * is read at every pod over HTTP, and over RESP by the command line of the image. Says what it finds, and ends with 1 when something is otherwise.
  *
- * MEMBERS names the pods, by one name that stands for all their addresses or by several with commas; WANTED is how many there should be, if that is known.
- * The members get WITHIN_MS to be complete, as names of pods that have gone live on in caches of DNS for a while.
+ * MEMBERS names the pods, by one name that stands for all their addresses, those that are not ready included, or by several with commas. How many there are
+ * is asked of that name, not told: `kubectl scale` and an autoscaler change it after the pod of the test has been written. The members get WITHIN_MS to be
+ * complete, as names of pods that have gone live on in caches of DNS for a while.
  * No dollar may stand before a parenthesis here: Kubernetes would take it for a variable.
  */
 import { execFile } from 'node:child_process'
@@ -11,7 +12,7 @@ import { lookup } from 'node:dns/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-const { MEMBERS = '', WANTED = '', CLI = '', WITHIN_MS = '60000' } = process.env
+const { MEMBERS = '', CLI = '', WITHIN_MS = '60000' } = process.env
 const run = promisify(execFile)
 
 try {
@@ -28,14 +29,12 @@ async function complete() {
     try {
       const found = await Promise.all(MEMBERS.split(',').map((name) => lookup(name, { all: true })))
       const hosts = [...new Set(found.flat().map(({ address, family }) => (family === 6 ? `[${address}]` : address)))].sort()
-      const wanted = WANTED === '' ? hosts.length : Number(WANTED)
-      if (hosts.length !== wanted) throw new Error(`${wanted} pods are wanted, and there are ${hosts.length}: ${hosts.join(', ')}`)
       for (const host of hosts) {
         const metrics = await text(`http://${host}:9090/metrics`)
         const alive = Number(/^jackdaw_members\{state="alive"\} (\d+)$/m.exec(metrics)?.[1])
-        if (alive !== wanted) throw new Error(`${host} sees ${alive} members alive instead of ${wanted}`)
+        if (alive !== hosts.length) throw new Error(`${host} sees ${alive} members alive, and there are ${hosts.length} pods: ${hosts.join(', ')}`)
       }
-      console.log(`each of ${hosts.join(', ')} sees ${wanted} members alive`)
+      console.log(`each of ${hosts.join(', ')} sees ${hosts.length} members alive`)
       return hosts
     } catch (error) {
       if (performance.now() > giveUpAt) throw error
