@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { describedValues } from '../../scripts/tables/values.ts'
-import { type AnyOptionRow, envOf, OPTION_NAMES, OPTION_TABLE, type Options } from '../../src/config/option-table.ts'
+import { type AnyOptionRow, envOf, flagOf, OPTION_NAMES, OPTION_TABLE, type Options } from '../../src/config/option-table.ts'
+import { formatSize } from '../../src/config/value-type.ts'
 
 const test = suite('the values of the chart')
 
@@ -16,6 +17,11 @@ interface Schema {
 }
 
 const page = (name: string): string => readFileSync(new URL(`../../charts/jackdaw/${name}`, import.meta.url), 'utf8')
+/** What a template of `_validate-server.tpl` defines. */
+function section(name: string): string {
+  const found = new RegExp(`define "jackdaw\\.${name}" -}}\\n([^{]*(?:\\{ [^{]*)*)\\{\\{- end`).exec(page('templates/_validate-server.tpl'))
+  return found?.[1] ?? ''
+}
 const schema: Schema = JSON.parse(page('values.schema.json'))
 
 /** Options that are the chart's own business, or the owner's of the pod by `extraArgs` and `extraEnv`: fixed ports, seeds, and what only tests want. */
@@ -99,6 +105,34 @@ test('every option is set by the chart, offered by it, or left out on purpose', 
     [],
   )
   assert.is(set.length + offered.length + LEFT_OUT.length, OPTION_NAMES.length)
+})
+
+test('a size has the bounds of the table in the sentence that refuses it, and the default that others are compared with', () => {
+  const rows = [...section('sizes').matchAll(/^(\w+): \{ least: (\w+), most: (\w+)(?:, fallback: (\w+))? \}$/gm)]
+  const sizes = OPTION_NAMES.filter((name) => (OPTION_TABLE[name] as AnyOptionRow).type.kind === 'size')
+  assert.equal(
+    rows.map(([, name]) => name),
+    sizes,
+  )
+  for (const [, name = '', least, most, fallback] of rows) {
+    const row: AnyOptionRow = OPTION_TABLE[name as keyof Options]
+    assert.ok(row.type.kind === 'size')
+    assert.equal([least, most], [formatSize(row.type.min), formatSize(row.type.max)], name)
+    assert.is(fallback, typeof row.fallback === 'number' ? formatSize(row.fallback) : undefined, name)
+  }
+})
+
+test("an argument or variable is led to the value that sets it, or is the chart's own, or free", () => {
+  const led = new Map([...section('settings').matchAll(/^([a-z-]+): (.+)$/gm)].map(([, flag = '', value = '']) => [`--${flag}`, value]))
+  const free = section('freeSettings')
+    .replace(/[[\]\s]/g, '')
+    .split(',')
+    .map((flag) => `--${flag}`)
+  assert.equal([...led.keys(), ...free].toSorted(), OPTION_NAMES.map(flagOf).toSorted())
+  for (const [flag, value] of led) if (value !== '""') assert.ok(schemaAt(value) !== undefined, `${flag}: ${value}`)
+  for (const name of Object.keys(schemaAt('options')?.properties ?? {})) {
+    assert.is(led.get(flagOf(name as keyof Options)), `options.${name}`)
+  }
 })
 
 test('the description of the further options names each of them', () => {

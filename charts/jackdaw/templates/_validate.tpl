@@ -1,20 +1,61 @@
-{{/* Values that contradict each other, each with a sentence. What one value alone may be says values.schema.json. */}}
+{{/*
+Values that contradict each other, each with a sentence. What one value alone may be says values.schema.json; what the server would refuse says
+_validate-server.tpl, and what the Kubernetes API would, _validate-api.tpl.
+*/}}
 {{- define "jackdaw.validate" -}}
+{{- include "jackdaw.validateNames" . -}}
+{{- include "jackdaw.validatePods" . -}}
+{{- include "jackdaw.validateStop" . -}}
+{{- include "jackdaw.validateResources" . -}}
+{{- include "jackdaw.validateFaces" . -}}
+{{- include "jackdaw.validateMonitoring" . -}}
+{{- include "jackdaw.validateMemory" . -}}
+{{- include "jackdaw.validateGossip" . -}}
+{{- include "jackdaw.validateOptions" . -}}
+{{- include "jackdaw.validateExtras" . -}}
+{{- end -}}
+
+{{/* How many pods there are, and which of them are updated. */}}
+{{- define "jackdaw.validatePods" -}}
 {{- $values := .Values -}}
-{{- if and (not $values.gossip.verify) (not $values.gossip.existingSecret) -}}
-{{- fail "gossip.verify is false, but gossip.existingSecret names no secret: without keys there is nothing to verify" -}}
-{{- end -}}
+{{- $most := int .Values.replicaCount -}}
 {{- with $values.autoscaling -}}
-{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
-{{- fail (printf "autoscaling.minReplicas is %d, but must not be above autoscaling.maxReplicas, which is %d" (int .minReplicas) (int .maxReplicas)) -}}
+{{- if .enabled -}}
+{{- $most = int .maxReplicas -}}
+{{- if gt (int .minReplicas) $most -}}
+{{- fail (printf "autoscaling.minReplicas is %d, but must not be above autoscaling.maxReplicas, which is %d" (int .minReplicas) $most) -}}
 {{- end -}}
-{{- if and .enabled (not (dig "requests" "cpu" "" $values.resources)) -}}
+{{- if not (dig "requests" "cpu" "" (include "jackdaw.resources" $ | fromYaml)) -}}
 {{- fail "autoscaling.enabled is true, but resources.requests.cpu is not given: the target is a share of it" -}}
 {{- end -}}
 {{- end -}}
-{{- if and $values.metrics.serviceMonitor.enabled $values.metrics.podMonitor.enabled -}}
-{{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled, and everything would count twice: enable one of them" -}}
 {{- end -}}
+{{- if ge (int $values.updatePartition) $most -}}
+{{- fail (printf "updatePartition is %d, but there are at most %d pods, numbered from 0: none would ever be updated" (int $values.updatePartition) $most) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The parts of a stop: the listeners drain beside the hand-over, which gives up 5 s before the end, for the last requests and the farewell. */}}
+{{- define "jackdaw.validateStop" -}}
+{{- $stop := .Values.stop -}}
+{{- $timeout := int $stop.timeoutMs -}}
+{{- if le $timeout (int $stop.drainMs) -}}
+{{- fail (printf "stop.timeoutMs is %d, but must be above stop.drainMs, which is %d" $timeout (int $stop.drainMs)) -}}
+{{- end -}}
+{{- $least := max 10000 (add 5000 (int $stop.drainMs)) | int -}}
+{{- if lt $timeout $least -}}
+{{- fail (printf "stop.timeoutMs is %d, but must be at least %d: the hand-over is given up 5000 ms before it ends, may take 5000 ms at least, and goes on for as long as stop.drainMs, which is %d" $timeout $least (int $stop.drainMs)) -}}
+{{- end -}}
+{{- $asked := int $stop.terminationGracePeriodSeconds -}}
+{{- $needed := include "jackdaw.gracePeriodSeconds" . | int -}}
+{{- if and $asked (lt $asked $needed) -}}
+{{- fail (printf "stop.terminationGracePeriodSeconds is %d, but a stop needs %d: preStopSeconds, timeoutMs, and 5 s to spare" $asked $needed) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What leads clients to the pods. */}}
+{{- define "jackdaw.validateFaces" -}}
+{{- $values := .Values -}}
 {{- range $name := list "httpRoute" "grpcRoute" -}}
 {{- $route := get $values $name -}}
 {{- if and $route.enabled (not $route.parentRefs) -}}
@@ -34,31 +75,38 @@
 {{- end -}}
 {{- $_ := set $ports $port $name -}}
 {{- end -}}
+{{- with $values.service -}}
+{{- if and .externalTrafficPolicy (eq .type "ClusterIP") -}}
+{{- fail (printf "service.externalTrafficPolicy is %s, but service.type is ClusterIP, which takes no traffic from outside: NodePort or LoadBalancer do" .externalTrafficPolicy) -}}
+{{- end -}}
+{{- if and .loadBalancerClass (ne .type "LoadBalancer") -}}
+{{- fail (printf "service.loadBalancerClass is %s, but service.type is %s: only a LoadBalancer has a class" .loadBalancerClass .type) -}}
+{{- end -}}
+{{- if and .loadBalancerSourceRanges (ne .type "LoadBalancer") -}}
+{{- fail (printf "service.loadBalancerSourceRanges has %s, but service.type is %s: only a LoadBalancer admits by address, else networkPolicy.clients does" (first .loadBalancerSourceRanges) .type) -}}
+{{- end -}}
+{{- end -}}
 {{- with $values.grpcService -}}
 {{- if and .headless (ne .type "ClusterIP") -}}
 {{- fail (printf "grpcService.headless is true, but grpcService.type is %s: only a ClusterIP can be headless" .type) -}}
 {{- end -}}
 {{- end -}}
-{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
-{{- if hasKey $values.podLabels $label -}}
-{{- fail (printf "podLabels has %s, by which pods are found: choose another label" $label) -}}
+{{- end -}}
+
+{{/* Monitors and alerts. */}}
+{{- define "jackdaw.validateMonitoring" -}}
+{{- with .Values.metrics -}}
+{{- if and .serviceMonitor.enabled .podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled, and everything would count twice: enable one of them" -}}
+{{- end -}}
+{{- $alerts := list -}}
+{{- range regexFindAll "(?m)^- alert: .+$" ($.Files.Get "alerts.yaml") -1 -}}
+{{- $alerts = trimPrefix "- alert: " . | append $alerts -}}
+{{- end -}}
+{{- range .prometheusRule.disabled -}}
+{{- if not (has . $alerts) -}}
+{{- fail (printf "metrics.prometheusRule.disabled has %s, but no alert is called so: there are %s" . (join ", " $alerts)) -}}
 {{- end -}}
 {{- end -}}
-{{- $limit := include "jackdaw.memoryLimitBytes" . -}}
-{{- if and $values.maxMemoryBytes $limit -}}
-{{- $store := include "jackdaw.bytes" $values.maxMemoryBytes -}}
-{{- if gt (int64 $store) (int64 $limit) -}}
-{{- fail (printf "maxMemoryBytes is %s, but the container may use %s bytes in all: raise resources.limits.memory" $store $limit) -}}
-{{- end -}}
-{{- end -}}
-{{- $names := dict -}}
-{{- range include "jackdaw.env" . | fromYamlArray -}}
-{{- $_ := set $names .name true -}}
-{{- end -}}
-{{- range $values.extraEnv -}}
-{{- if hasKey $names .name -}}
-{{- fail (printf "extraEnv has %s, which is there already: set it once, and by a value where the chart has one" .name) -}}
-{{- end -}}
-{{- $_ := set $names .name true -}}
 {{- end -}}
 {{- end -}}
