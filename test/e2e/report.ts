@@ -7,6 +7,7 @@ import type { LoadResult } from './fortio.ts'
 export class Report {
   readonly #loads: LoadResult[] = []
   readonly #notes: { readonly what: string; readonly value: number | string }[] = []
+  readonly #leftOut: { readonly name: string; readonly reason: string }[] = []
   readonly #scenarios: { readonly name: string; readonly seconds: number; readonly error: string | null }[] = []
 
   note(what: string, value: number | string): void {
@@ -22,7 +23,20 @@ export class Report {
     this.#scenarios.push({ name, seconds, error })
   }
 
+  /** A scenario that did not run, or a part of one: what it is about is not known. */
+  leftOut(name: string, reason: string): void {
+    this.#leftOut.push({ name, reason })
+    console.log(`LEFT OUT  ${name}\n      ${reason}`)
+  }
+
   print(): void {
+    this.#printFigures()
+    if (this.#leftOut.length === 0) return
+    console.log(`\nNOT EVERYTHING RAN. ${this.#leftOut.length} left out, and nothing is known of:`)
+    for (const { name, reason } of this.#leftOut) console.log(`LEFT OUT  ${name}\n          ${reason}`)
+  }
+
+  #printFigures(): void {
     for (const { what, value } of this.#notes) console.log(`${what}: ${value}`)
     if (this.#loads.length === 0) return
     console.log(row(['run', 'calls', 'failures', 'avg ms', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'max ms']))
@@ -32,7 +46,10 @@ export class Report {
   }
 
   write(path: string): void {
-    writeFileSync(path, `${JSON.stringify({ loads: this.#loads, notes: this.#notes, scenarios: this.#scenarios }, null, 2)}\n`)
+    writeFileSync(
+      path,
+      `${JSON.stringify({ loads: this.#loads, notes: this.#notes, scenarios: this.#scenarios, leftOut: this.#leftOut }, null, 2)}\n`,
+    )
   }
 }
 

@@ -3,7 +3,7 @@
  * on the PATH; settings.ts has what else can be said.
  *
  * The scenarios run in order on one installation, in a namespace of their own which is removed at the end. The first ones lay the ground: if one
- * of those fails, nothing else is tried. The last line is `N passed, N failed`.
+ * of those fails, nothing else is tried. What did not run is listed at the end, before the last line, which is `N passed, N failed`.
  */
 import { run, runWords } from './command.ts'
 import { IngressClient } from './ingress-client.ts'
@@ -62,16 +62,20 @@ async function main(settings: Settings): Promise<void> {
   let failed = 0
   try {
     await requireTools(settings)
-    for (const scenario of SCENARIOS.filter(({ name, foundation }) => foundation || settings.only.some((part) => name.includes(part)))) {
-      const reason = whyLeftOut(scenario, settings)
+    const chosen = SCENARIOS.filter(({ name, foundation }) => foundation || settings.only.some((part) => name.includes(part)))
+    if (chosen.length < SCENARIOS.length)
+      report.leftOut(`${SCENARIOS.length - chosen.length} other scenarios`, 'E2E_ONLY does not name them')
+    let groundless: string | null = null
+    for (const scenario of chosen) {
+      const reason = groundless ?? whyLeftOut(scenario, settings)
       if (reason !== null) {
-        console.log(`LEFT OUT  ${scenario.name}\n      ${reason}`)
+        report.leftOut(scenario.name, reason)
         continue
       }
       const succeeded = await attempt(scenario, settings, kube, report)
       if (succeeded) passed++
       else failed++
-      if (!succeeded && scenario.foundation) break
+      if (!succeeded && scenario.foundation) groundless = `it stands on "${scenario.name}", which failed`
     }
     await kube.dropNamespace(NAMESPACE)
   } catch (error) {
@@ -108,6 +112,7 @@ async function attempt(scenario: Scenario, settings: Settings, kube: Kube, repor
     signal,
     note: (what, value) => report.note(what, value),
     loaded: (result) => report.loaded(result),
+    leftOut: (what, reason) => report.leftOut(what, reason),
   }
   const tooLate = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(new Error(`not done after ${scenario.timeoutMs} ms`)))

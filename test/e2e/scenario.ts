@@ -15,6 +15,8 @@ export interface Context {
   readonly signal: AbortSignal
   /** For the report: a figure and what it is. */
   note(what: string, value: number | string): void
+  /** For the end of the report: a part of the scenario that could not run here. */
+  leftOut(what: string, reason: string): void
   /** For the table of load runs. */
   loaded(result: LoadResult): void
 }
