@@ -86,6 +86,15 @@ export class Kube {
     return (await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.spec.nodeName}'])).trim()
   }
 
+  /** Replaces every pod in turn, and resolves once all are ready; throws if one was not replaced. */
+  async roll(seconds: number): Promise<void> {
+    const before = await this.uids()
+    await this.kubectl(['rollout', 'restart', `statefulset/${this.name}`])
+    await this.settled(seconds)
+    const stayed = (await this.uids()).filter((uid) => before.includes(uid))
+    if (stayed.length > 0) throw new Error(`${stayed.length} pods were not replaced`)
+  }
+
   async restarts(pod: string): Promise<number> {
     return Number(await this.kubectl(['get', 'pod', pod, '--output', 'jsonpath={.status.containerStatuses[0].restartCount}']))
   }
@@ -100,9 +109,16 @@ export class Kube {
     return this.evaluate(pod, `fetch('http://127.0.0.1:9090/metrics').then(async (answer) => process.stdout.write(await answer.text()))`)
   }
 
+  /** What a pod's readiness says, and why. */
+  async readiness(pod: string): Promise<{ readonly status: number; readonly body: string }> {
+    const url = 'http://127.0.0.1:9090/readyz'
+    const script = `fetch('${url}').then(async (answer) => process.stdout.write(JSON.stringify({ status: answer.status, body: await answer.text() })))`
+    return JSON.parse(await this.evaluate(pod, script))
+  }
+
   /**
-   * What the pods answer when all are asked for a key at the same moment, past the ingress: for each key one answer of each pod, `null` for "not there". Where
-   * the answers differ all are asked once more, as a write may have come between.
+   * What the pods answer when all are asked for a key at the same moment, past the ingress: for each key one answer of each pod, `null` for "not there".
+   * Nobody may write meanwhile: each difference is told.
    */
   async answers(keys: readonly string[]): Promise<readonly (readonly (string | null)[])[]> {
     const pods = await this.pods()
@@ -117,13 +133,9 @@ export class Kube {
         return answer.status === 404 ? null : answer.ok ? body : 'status ' + answer.status
       }
       const everywhere = (key) => Promise.all(hosts.map((host) => read(host, key)))
-      const twice = async (key) => {
-        const first = await everywhere(key)
-        return new Set(first).size === 1 ? first : everywhere(key)
-      }
       const all = async () => {
         const values = []
-        for (let i = 0; i < keys.length; i += 8) values.push(...(await Promise.all(keys.slice(i, i + 8).map(twice))))
+        for (let i = 0; i < keys.length; i += 8) values.push(...(await Promise.all(keys.slice(i, i + 8).map(everywhere))))
         process.stdout.write(JSON.stringify(values))
       }
       all()`
