@@ -21,7 +21,7 @@ import { podKilled, rolledAfterKill } from './scenarios/kill-pod.ts'
 import { installedWithFiles, judged } from './scenarios/manifests.ts'
 import { nodeCut } from './scenarios/node-cut.ts'
 import { drained, nodeCrashed } from './scenarios/nodes.ts'
-import { rolledOnOneKey, rolledOnTheList, rolledUnderWrites } from './scenarios/roll.ts'
+import { rolledOnManyKeys, rolledOnTheList, rolledUnderWrites } from './scenarios/roll.ts'
 import { scaled } from './scenarios/scale.ts'
 import { twoReleases } from './scenarios/two-releases.ts'
 import { badImage, upgradedValues, upgradedVersion } from './scenarios/upgrade.ts'
@@ -39,7 +39,7 @@ const SCENARIOS: readonly Scenario[] = [
   badImage,
   keysRotated,
   keysWritten,
-  rolledOnOneKey,
+  rolledOnManyKeys,
   rolledUnderWrites,
   podDeleted,
   podKilled,

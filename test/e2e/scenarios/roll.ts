@@ -3,23 +3,23 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CheckingOptions, whileChecking } from '../checking-client.ts'
+import { whileFacesAreChecked } from '../faces-client.ts'
 import { load, requirePerfect, type Target } from '../fortio.ts'
-import { keyAt, requireKeys } from '../key-set.ts'
+import { requireKeys } from '../key-set.ts'
 import type { Context, Scenario } from '../scenario.ts'
+import { LIST, READS, WRITES } from '../targets.ts'
 import { install } from './install.ts'
 
 /** fortio is under way before the roll begins, and has to outlive it. */
 const HEAD_START_MS = 5_000
-/** One of about 100 characters. */
-const LOADED_KEY = keyAt(100)
 const UNBOUNDED = 1_000_000
 const ROLL_TIMEOUT_MS = 600_000
 
-export const rolledOnOneKey: Scenario = {
-  name: 'a rolling update under load on one key fails no request and loses no key',
+export const rolledOnManyKeys: Scenario = {
+  name: 'a rolling update under load on many keys fails no request over HTTP, RESP, text and gRPC, and loses no key',
   timeoutMs: ROLL_TIMEOUT_MS,
   async run(context) {
-    await rollUnderLoad(context, { name: 'GET /get/{key}', path: `get/${LOADED_KEY}` }, { maxKeys: UNBOUNDED, listed: null })
+    await whileFacesAreChecked(context, () => rollUnderLoad(context, READS, { maxKeys: UNBOUNDED, listed: null }))
     context.note('keys checked after the roll', await requireKeys(context.client, 'after the roll'))
   },
 }
@@ -29,8 +29,7 @@ export const rolledUnderWrites: Scenario = {
   timeoutMs: ROLL_TIMEOUT_MS,
   long: true,
   async run(context) {
-    const body = JSON.stringify({ 'written-under-load': 'v'.repeat(100) })
-    await rollUnderLoad(context, { name: 'POST /set', path: 'set', body }, { maxKeys: UNBOUNDED, listed: null })
+    await rollUnderLoad(context, WRITES, { maxKeys: UNBOUNDED, listed: null })
     context.note('keys checked after the roll under writes', await requireKeys(context.client, 'after the roll under writes'))
   },
 }
@@ -44,7 +43,7 @@ export const rolledOnTheList: Scenario = {
     const listed = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`pair-${i}`, i % 3 === 0 ? i : `value ${i}`]))
     const { status, body } = await context.client.set(listed)
     if (status !== 200) throw new Error(`POST /set: ${status} ${body}`)
-    await rollUnderLoad(context, { name: 'GET /', path: '' }, { maxKeys: 8, listed })
+    await rollUnderLoad(context, LIST, { maxKeys: 8, listed })
   },
 }
 
@@ -70,7 +69,7 @@ async function rollUnderLoad(context: Context, target: Target, options: Checking
     if (rolledMs > seconds * 1000) throw new Error(`the roll took longer than the load: ${rolledMs} ms`)
   })
   note(`checked beside it under ${what}`, `${checked.writes} writes and ${checked.reads} reads of ${checked.keys} keys`)
-  requirePerfect(await judged, seconds)
+  requirePerfect(await judged)
   const stayed = (await kube.uids()).filter((uid) => before.includes(uid))
   if (stayed.length > 0) throw new Error(`${stayed.length} pods were not replaced`)
 }
