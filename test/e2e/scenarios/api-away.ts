@@ -7,6 +7,8 @@ import { runWords } from '../command.ts'
 import { requireKeys } from '../key-set.ts'
 import { type Kube, metricOf } from '../kube.ts'
 import type { Scenario } from '../scenario.ts'
+import { sideReads } from '../targets.ts'
+import { underLoad } from '../under-load.ts'
 
 /** In which Kubernetes, back again, may do something foolish. */
 const AFTERWARDS_MS = 10_000
@@ -22,18 +24,21 @@ export const apiAway: Scenario = {
   name: 'with the API server away for minutes no request fails and the membership does not change',
   timeoutMs: 600_000,
   leftOut: ({ api }) => (api === null ? 'E2E_API is not set: nobody here can stop the API server' : null),
-  async run({ kube, client, settings, note }) {
+  async run(context) {
+    const { kube, client, settings, note } = context
     const { api } = settings
     if (api === null) return
     const before = await witnesses(kube)
     if (before.some(({ alive, changes }) => alive !== before.length || changes === null))
       throw new Error(`not all see all: ${JSON.stringify(before)}`)
-    const checked = await whileChecking(settings.ingressUrl, { maxKeys: 2_000, listed: null }, async () => {
-      await runWords(api, ['stop'])
-      await sleep(settings.apiAwaySeconds * 1000)
-      await runWords(api, ['start'], { timeoutMs: 90_000 })
-      await sleep(AFTERWARDS_MS)
-    })
+    const checked = await whileChecking(settings.ingressUrl, { maxKeys: 2_000, listed: null }, () =>
+      underLoad(context, sideReads('GET, no API server'), async () => {
+        await runWords(api, ['stop'])
+        await sleep(settings.apiAwaySeconds * 1000)
+        await runWords(api, ['start'], { timeoutMs: 90_000 })
+        await sleep(AFTERWARDS_MS)
+      }),
+    )
     note(`checked in ${settings.apiAwaySeconds} s without the API server`, `${checked.writes} writes and ${checked.reads} reads`)
     await kube.settled(60)
     const after = await witnesses(kube)

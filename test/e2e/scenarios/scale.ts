@@ -1,21 +1,26 @@
 /**
- * From three pods to five and back: keys move twice, and all of them arrive.
+ * From three pods to five and back under load: keys move twice, and all of them arrive.
  */
 import { whileChecking } from '../checking-client.ts'
 import { requireKeys } from '../key-set.ts'
 import type { Kube } from '../kube.ts'
 import type { Scenario } from '../scenario.ts'
+import { sideReads } from '../targets.ts'
+import { underLoad } from '../under-load.ts'
 
 export const scaled: Scenario = {
   name: 'scaling from three pods to five and back fails no request and loses no key',
   timeoutMs: 300_000,
-  async run({ kube, client, settings, note }) {
-    const checked = await whileChecking(settings.ingressUrl, { maxKeys: 2_000, listed: null }, async () => {
-      await scaleTo(kube, 5)
-      note('keys checked at five pods', await requireKeys(client, 'at five pods'))
-      await scaleTo(kube, 3)
-      note('keys checked back at three pods', await requireKeys(client, 'back at three pods'))
-    })
+  async run(context) {
+    const { kube, client, settings, note } = context
+    const checked = await whileChecking(settings.ingressUrl, { maxKeys: 2_000, listed: null }, () =>
+      underLoad(context, sideReads('GET, 3-5-3 pods'), async () => {
+        await scaleTo(kube, 5)
+        note('keys checked at five pods', await requireKeys(client, 'at five pods'))
+        await scaleTo(kube, 3)
+        note('keys checked back at three pods', await requireKeys(client, 'back at three pods'))
+      }),
+    )
     note('checked beside the scaling', `${checked.writes} writes and ${checked.reads} reads`)
   },
 }

@@ -6,6 +6,8 @@ import { whileChecking } from '../checking-client.ts'
 import { imageTag, withRelease } from '../helm.ts'
 import { requireKeys, writeKeys } from '../key-set.ts'
 import type { Scenario } from '../scenario.ts'
+import { sideReads } from '../targets.ts'
+import { underLoad } from '../under-load.ts'
 
 const NAMESPACE = 'jackdaw-e2e-upgrade'
 /** For which the rollout is left broken. */
@@ -22,11 +24,13 @@ export const upgradedValues: Scenario = {
       await writeKeys(release.client)
       const before = await release.kube.uids()
       const options = { maxKeys: 2_000, listed: null, host: release.host }
-      const checked = await whileChecking(settings.ingressUrl, options, async () => {
-        const startedAt = performance.now()
-        await release.upgrade(['maxMemoryBytes=200MiB', 'options.evictionPolicy=allkeys-lfu', 'podAnnotations.e2e=upgraded'])
-        note('seconds of helm upgrade with other values', ((performance.now() - startedAt) / 1000).toFixed(1))
-      })
+      const checked = await whileChecking(settings.ingressUrl, options, () =>
+        underLoad(context, sideReads('GET, helm upgrade', release.host), async () => {
+          const startedAt = performance.now()
+          await release.upgrade(['maxMemoryBytes=200MiB', 'options.evictionPolicy=allkeys-lfu', 'podAnnotations.e2e=upgraded'])
+          note('seconds of helm upgrade with other values', ((performance.now() - startedAt) / 1000).toFixed(1))
+        }),
+      )
       if ((await release.kube.uids()).some((uid) => before.includes(uid))) throw new Error('a pod was not replaced')
       note('checked beside helm upgrade', `${checked.writes} writes and ${checked.reads} reads`)
       note('keys checked after helm upgrade', await requireKeys(release.client, 'after helm upgrade'))
@@ -46,13 +50,15 @@ export const upgradedVersion: Scenario = {
     await withRelease(context, NAMESPACE, from, async (release) => {
       await writeKeys(release.client)
       const options = { maxKeys: 2_000, listed: null, host: release.host }
-      const checked = await whileChecking(settings.ingressUrl, options, async () => {
-        const startedAt = performance.now()
-        await release.upgrade(imageTag(settings.image))
-        note('seconds of the upgrade from an earlier version', ((performance.now() - startedAt) / 1000).toFixed(1))
-        note('keys checked after the upgrade', await requireKeys(release.client, 'after the upgrade from an earlier version'))
-        await release.rollback()
-      })
+      const checked = await whileChecking(settings.ingressUrl, options, () =>
+        underLoad(context, sideReads('GET, other version', release.host), async () => {
+          const startedAt = performance.now()
+          await release.upgrade(imageTag(settings.image))
+          note('seconds of the upgrade from an earlier version', ((performance.now() - startedAt) / 1000).toFixed(1))
+          note('keys checked after the upgrade', await requireKeys(release.client, 'after the upgrade from an earlier version'))
+          await release.rollback()
+        }),
+      )
       note('checked beside the upgrade and the way back', `${checked.writes} writes and ${checked.reads} reads`)
       note('keys checked after the way back', await requireKeys(release.client, 'after the way back to an earlier version'))
     })
