@@ -60,6 +60,11 @@ export class Hammer {
     }
   }
 
+  /** One key of each slot that is written to. */
+  sampleKeys(): readonly string[] {
+    return this.#writers.map(({ tag }) => `${tag}-0`)
+  }
+
   /** Over all writers, a gap that has not ended included. */
   longestGapMs(): number {
     return Math.max(...this.#writers.map(({ longestGapMs, acceptedAtMs }) => Math.max(longestGapMs, performance.now() - acceptedAtMs)))

@@ -17,7 +17,7 @@ import { keysRotated } from './scenarios/gossip-keys.ts'
 import { grpcServed } from './scenarios/grpc.ts'
 import { applied, installedByHelm } from './scenarios/install.ts'
 import { keysWritten } from './scenarios/keys.ts'
-import { podKilled, rolledAfterKill } from './scenarios/kill-pod.ts'
+import { podDeletedByForce, podKilled, rolledAfterKill } from './scenarios/kill-pod.ts'
 import { installedWithFiles, judged } from './scenarios/manifests.ts'
 import { nodeCut } from './scenarios/node-cut.ts'
 import { drained, nodeCrashed } from './scenarios/nodes.ts'
@@ -42,6 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
   rolledOnManyKeys,
   rolledUnderWrites,
   podDeleted,
+  podDeletedByForce,
   podKilled,
   rolledAfterKill,
   scaled,

@@ -58,17 +58,17 @@ export const nodeCrashed: Scenario = {
     const { kube } = context
     await spread(context)
     const node = await kube.nodeOf(VICTIM)
-    await whileHammering(
-      context,
-      'the crash of a worker',
-      () => nodeCommand(context, node, 'crash'),
-      async () => {
+    await whileHammering(context, {
+      name: 'the crash of a worker',
+      victim: VICTIM,
+      fail: () => nodeCommand(context, node, 'crash'),
+      mend: async () => {
         await nodeCommand(context, node, 'start')
         await kube.settled(BACK_WITHIN_SECONDS)
         context.note('milliseconds from ready pods to agreement after the crash', Math.round(await converged(kube, 3, 60_000)))
         await sleep(1_000)
       },
-    )
+    })
   },
 }
 
