@@ -1,5 +1,6 @@
 /**
- * `npm test`: runs every test file under `test/` (those of `test/e2e` need a cluster and have a command of their own), each in a process of its own.
+ * `npm test`: runs every test file under `test/`, each in a process of its own. The scenarios of `test/e2e` are none: they need a cluster and have a
+ * command of their own.
  *
  * uvu alone ends with success when a file forgets `.run()`, a `before` hook throws, `.only` is left in, a test rejects with `undefined` or no file
  * matches, and never ends while a handle is open. So nothing counts as passed here unless the file calls `.run()` on each of its suites, prints
@@ -157,7 +158,7 @@ async function main(filter: string): Promise<void> {
       process.exit(1)
     })
   }
-  const files = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/e2e/**'] })
+  const files = globSync('test/**/*.test.ts', { cwd: ROOT })
     .filter((file) => file.includes(filter))
     .sort()
     .map((file) => `${ROOT}/${file}`)
