@@ -48,7 +48,7 @@ async function until(kube: Kube, withinMs: number, holds: (all: readonly Standin
     const elapsedMs = performance.now() - startedAt
     // What holds too late does not count, nor does a time that was over when it began.
     if (elapsedMs <= withinMs && holds(all)) return elapsedMs
-    if (elapsedMs > withinMs) throw new Error(`the members do not agree after ${Math.round(elapsedMs)} ms: ${JSON.stringify(all)}`)
+    if (elapsedMs > withinMs) throw new Error(`the members do not agree within ${Math.round(withinMs)} ms: ${JSON.stringify(all)}`)
     await sleep(POLL_MS)
   }
 }
