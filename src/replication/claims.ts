@@ -337,13 +337,21 @@ export class Claims {
   }
 
   #take(slots: SlotSet, lost: SlotSet, strong: boolean): void {
-    const { table, hybrid, self, logger } = this.#context
+    const { table, hybrid, isGone, self, logger } = this.#context
     let floor: Stamp = ZERO_STAMP
     const taken = new SlotSet()
     for (const slot of slots) {
       if (table.role(slot) !== CLAIMING) continue
-      taken.add(slot)
       const known = table.term(slot)
+      // It was held to be gone when the pulls began, and is back: its slot is no orphan.
+      if (known !== null && !this.#isOurs(known) && !isGone(known.name, known.generation)) {
+        table.endClaim(slot)
+        // What it missed meanwhile nobody has looked after.
+        table.markPartial(slot)
+        lost.delete(slot)
+        continue
+      }
+      taken.add(slot)
       if (known !== null && compareStamps(known, floor) > 0) floor = known
     }
     if (taken.size === 0) return

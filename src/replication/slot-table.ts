@@ -129,6 +129,7 @@ export class SlotTable {
     this.#setRole(slot, CLAIMING)
   }
 
+  /** The claim is given up. */
   endClaim(slot: number): void {
     this.#setRole(slot, NONE)
   }

@@ -205,6 +205,18 @@ test('a claim is given up without a word when somebody else turns out to hold th
   assert.equal(told.beatenBy, [], 'it did not hold the slot')
 })
 
+test('a claim that is given up leaves the copy and the term as they were', () => {
+  const { table } = new Told()
+  table.adopt(SLOT, term('other', 5))
+  table.markComplete(SLOT, term('other', 5))
+  table.beginClaim(SLOT)
+  table.endClaim(SLOT)
+  assert.is(table.role(SLOT), NONE)
+  assert.ok(table.isComplete(SLOT))
+  assert.equal(table.term(SLOT), term('other', 5))
+  assert.ok(table.hasCopy(SLOT))
+})
+
 test('a copy is complete under one term: any higher term makes it partial by itself', () => {
   const told = new Told()
   const { table } = told
