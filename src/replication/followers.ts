@@ -152,7 +152,7 @@ export class Followers {
 
   /** The slot is no longer ours to stream. */
   release(slot: number): void {
-    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.setState(slot, UNFOLLOWED)
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.lose(slot)
     this.#bySlot[slot] = NOBODY
     this.#seatsCompleteSinceMs[slot] = -1
   }

@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
-import type { SlotSet } from '../lib/slot-set.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import { decodeAck, type FollowStatus, FrameWriter, heartbeat, type Progress } from './frames.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
@@ -76,6 +76,8 @@ export class Outgoing {
   readonly #waiting: Waiting[] = []
   /** In ascending order of the sequence. */
   readonly #confirmations = new Set<Confirmation>()
+  /** Slots that this member holds no more, of which somebody may still wait for a confirmation. */
+  #lost: SlotSet | null = null
   #link: PeerLink | null = null
   /** The follower has said, on this link, where to go on. */
   #resumed = false
@@ -134,6 +136,17 @@ export class Outgoing {
     this.sinceMs[slot] = this.#clock.now()
   }
 
+  /**
+   * This member holds the slot no more. What it wrote there and did not grant away is with nobody who serves it, even where the follower reads it: it is
+   * confirmed to nobody. O(1): who waits hears of it before the next acknowledgement counts.
+   */
+  lose(slot: number): void {
+    this.setState(slot, UNFOLLOWED)
+    if (this.#confirmations.size === 0) return
+    this.#lost ??= new SlotSet()
+    this.#lost.add(slot)
+  }
+
   /** The frame about to be written speaks of the slot's state. */
   markControl(slot: number): void {
     this.#controlSequence[slot] = this.#nextSequence
@@ -163,6 +176,7 @@ export class Outgoing {
 
   /** Calls back once when the follower has applied all that was streamed so far, of whatever slots: at once, if it has. Answers as above. */
   whenApplied(done: (arrival: Arrival) => void, slot: number = -1): () => void {
+    this.#disappointLost()
     const sequence = this.#frames.bytes > 0 ? this.#nextSequence : this.#nextSequence - 1
     if (this.#closed) done('gone')
     else if (this.#ackedSequence >= sequence) done('held')
@@ -254,6 +268,7 @@ export class Outgoing {
       this.#sentSequence = Math.max(sequence, this.#ackedSequence)
       this.#underWayBytes = 0
     }
+    this.#disappointLost()
     // Before anything is confirmed: one that goes by another holder confirms nothing.
     if (ack.status !== null && ack.epoch === this.#epoch) this.#believe(ack.sequence, ack.status)
     this.#release(sequence, ack.refused ?? null)
@@ -284,6 +299,13 @@ export class Outgoing {
       // It may have read the write and had no room for it.
       confirmation.done(refused?.has(confirmation.slot) === true ? 'void' : 'held')
     }
+  }
+
+  #disappointLost(): void {
+    const lost = this.#lost
+    if (lost === null) return
+    this.#lost = null
+    this.#disappoint('void', ({ slot }) => slot >= 0 && lost.has(slot))
   }
 
   #disappoint(arrival: Arrival, chosen: (confirmation: Confirmation) => boolean = () => true): void {

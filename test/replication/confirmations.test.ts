@@ -253,6 +253,36 @@ test('a follower whose stream is given up has not got the write: `all` is not co
   assert.equal([one.told, all.told], [[true], [false]])
 })
 
+test('who lost the slot to another has nothing of it confirmed, though the follower reads it; what was granted away before is', () => {
+  for (const granted of [false, true]) {
+    const primary = new Primary(1)
+    const [follower] = primary.followers as [Follower]
+    follower.hold()
+    primary.write()
+    const { told } = primary.await(false)
+    if (granted) follower.outgoing.granting(SlotSet.of([SLOT]))
+    follower.outgoing.lose(SLOT)
+    follower.release()
+    primary.clock.advance(10)
+    assert.equal(told, [granted])
+  }
+})
+
+test('a slot that was lost and is held again is confirmed anew, by what is written from then on', () => {
+  const primary = new Primary(1)
+  const [follower] = primary.followers as [Follower]
+  follower.hold()
+  primary.write()
+  const before = primary.await(false)
+  follower.outgoing.lose(SLOT)
+  follower.is(FOLLOWING)
+  primary.write()
+  const after = primary.await(false)
+  follower.release()
+  primary.clock.advance(10)
+  assert.equal([before.told, after.told], [[false], [true]])
+})
+
 test('the write by which a stream is given up is not taken for confirmed', () => {
   const primary = new Primary(1)
   const [follower] = primary.followers as [Follower]
