@@ -224,7 +224,8 @@ export class Followers {
         const current = this.#outgoing.get(outgoing.peer.name) === outgoing
         const reached = view.isAvailable(outgoing.peer.name) && !this.#cutOff.has(outgoing.peer.name)
         if (current && outgoing.state(slot) !== UNFOLLOWED && reached && !this.#seatsComplete(slot)) after.push(outgoing)
-        else if (current && outgoing.state(slot) !== UNFOLLOWED) addToGroup(unfollow, outgoing, slot)
+        // One that went by another holder, too: it may have come back to this one, and think that it is streamed to.
+        else if (current) addToGroup(unfollow, outgoing, slot)
       }
       this.#bySlot[slot] = after.length === 0 ? NOBODY : after
     }

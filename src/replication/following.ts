@@ -247,9 +247,9 @@ export class Following {
       const term = this.#context.table.term(slot)
       const theirs = term?.name === session.peer.name && term.generation === session.peer.generation
       if (theirs && this.#context.table.isComplete(slot)) complete.add(slot)
-      // What it writes to a slot that is held here is with its holder.
-      else if (session.streamed.has(slot) && this.#context.table.role(slot) === NONE && term !== null && !this.#covers(session, term, slot))
-        elsewhere.add(slot)
+      // What it writes to a slot that is held here is with its holder; a later term of its own may be known before its stream has led there.
+      else if (theirs || term === null || this.#context.table.role(slot) !== NONE) continue
+      else if (session.streamed.has(slot) && !this.#covers(session, term, slot)) elsewhere.add(slot)
     }
     return { complete, elsewhere }
   }
