@@ -2,8 +2,8 @@
  * Following: the copies that this member keeps of other members' slots, and the sessions over which it gets them.
  *
  * A session vouches for a slot once its primary said `follow`, and until a gap. What it says of completeness counts only under the term that is known
- * here and for slots that it has streamed without a gap under it. A copy whose primary is alive and silent is complete no longer; one without a seat
- * is offered for deletion.
+ * here and for slots that it has streamed without a gap under it. A copy whose primary is alive and silent is complete no longer. What becomes of a copy
+ * that nobody streams to is `surplus.ts`'s concern.
  */
 import { ByteWriter } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
@@ -20,9 +20,10 @@ import { type FollowEvents, Incoming } from './incoming.ts'
 import type { Farewell } from './ledger.ts'
 import { guarded } from './link-guard.ts'
 import type { Marks } from './marks.ts'
-import { decodeSlots, encodeSlots, encodeTerms, KIND_SURPLUS, KIND_TERMS } from './messages.ts'
+import { encodeTerms, KIND_TERMS } from './messages.ts'
 import type { PeerLink, PeerLinkHandlers } from './peers.ts'
 import { addToGroup, NONE, PARKED, PRIMARY } from './slot-table.ts'
+import { Surplus } from './surplus.ts'
 
 /** A copy whose living primary has been silent for so long is no longer complete; longer than detection takes, so that a dying primary does not disqualify its heir. */
 const SILENCE_MS = 5000
@@ -45,6 +46,7 @@ export class Following {
   /** Entries that a copy here could not take. */
   refusedTotal = 0
   readonly corrector: Corrector
+  readonly surplus: Surplus
   readonly #context: Context
   readonly #parts: FollowingParts
   readonly #events: FollowEvents
@@ -56,12 +58,21 @@ export class Following {
   readonly #grantedMs = new Float64Array(SLOT_COUNT)
   /** By slot: 1 since an entry of it was refused, until the copy is compared anew. */
   readonly #refused = new Uint8Array(SLOT_COUNT)
-  #closed = false
 
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
     this.#parts = parts
     this.corrector = new Corrector(context, (session, term, slot) => this.#covers(session, term, slot) && !parts.owes(slot))
+    this.surplus = new Surplus(context, {
+      isStreamed: (slot) => this.streamOf(slot, context.table.term(slot) as Term) !== null,
+      leftUnder: (slot) => (this.#isLeft(slot) ? (this.#coveredUnder[slot] as Term) : null),
+      letGo: (slot) => {
+        if (this.#isLeft(slot)) this.#uncover(slot)
+      },
+      deleted: (slot) => this.taken(slot),
+      owes: parts.owes,
+      sendBack: parts.sendBack,
+    })
     this.#events = this.#makeEvents()
   }
 
@@ -110,7 +121,13 @@ export class Following {
       list: (session, list) => this.corrector.list(session, list),
       gap: (session) => {
         session.streamed.clear()
-        for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#coveredBy[slot] === session) this.#uncover(slot)
+        for (let slot = 0; slot < SLOT_COUNT; slot++) {
+          if (this.#coveredBy[slot] !== session) continue
+          // What it streamed under that term is here still.
+          const under = this.#coveredUnder[slot] as Term | null
+          this.#uncover(slot)
+          this.#coveredUnder[slot] = under
+        }
         session.statusChanged()
       },
       statusFor: (session) => this.#statusFor(session),
@@ -162,6 +179,7 @@ export class Following {
   #cover(session: Incoming, term: Term, slot: number): boolean {
     this.#context.table.adopt(slot, term)
     if (!sameTerm(this.#context.table.term(slot), term)) return false
+    this.surplus.note(slot)
     this.#coveredBy[slot] = session
     this.#coveredUnder[slot] = term
     this.#context.table.received(slot)
@@ -183,7 +201,10 @@ export class Following {
       if (!this.#covers(session, term, slot) && !this.#cover(session, term, slot)) continue
       const digest = this.#context.store.slotDigest(slot)
       this.#refused[slot] = 0
-      if (digest.high === high && digest.low === low) this.#context.table.markComplete(slot, term)
+      if (digest.high === high && digest.low === low) {
+        this.#context.table.markComplete(slot, term)
+        this.surplus.settled(slot)
+      }
       // A snapshot comes, with all of it that still lives: the rest of what was here would be taken for news.
       else this.#parts.marks.settle(slot)
     }
@@ -198,7 +219,8 @@ export class Following {
       if (!this.#covers(session, term, slot) || this.#refused[slot] === 1) continue
       const digest = this.#context.store.slotDigest(slot)
       const differs = digest.high !== high || digest.low !== low
-      if (differs && this.#parts.marks.wasInSync(slot)) beyond.add(slot)
+      if (differs && (this.surplus.isAstray(slot) || this.#parts.marks.wasInSync(slot))) beyond.add(slot)
+      this.surplus.settled(slot)
       this.#context.table.markComplete(slot, term)
     }
     if (beyond.size > 0) this.#parts.sendBack(beyond, term)
@@ -213,6 +235,7 @@ export class Following {
     const taken = mine ? this.#parts.handOver.honours(session.peer, number, nowMs) : null
     this.#context.hybrid.observe(term)
     for (const slot of slots) {
+      if (session.streamed.has(slot)) this.surplus.granted(slot, session.peer)
       const under = this.#coveredUnder[slot] as Term | null
       if (this.#coveredBy[slot] !== session || under === null) continue
       const complete = sameTerm(this.#context.table.completeUnder(slot), under)
@@ -225,8 +248,7 @@ export class Following {
         this.#context.table.markComplete(slot, term)
         this.#grantedMs[slot] = nowMs
       } else if (taken !== null) {
-        this.#coveredBy[slot] = null
-        this.#coveredUnder[slot] = null
+        this.taken(slot)
         this.#context.table.take(slot, term)
         taken.add(slot)
       } else {
@@ -261,9 +283,23 @@ export class Following {
   }
 
   #uncover(slot: number): void {
+    this.surplus.note(slot)
     this.#coveredBy[slot] = null
     this.#coveredUnder[slot] = null
     if (this.#context.table.role(slot) === NONE) this.#context.table.markPartial(slot)
+  }
+
+  /** This member is about to hold the slot, or has deleted its copy: nobody streams it here. */
+  taken(slot: number): void {
+    this.#coveredBy[slot] = null
+    this.#coveredUnder[slot] = null
+    this.surplus.settled(slot)
+  }
+
+  /** Has the slot another term than that under which the copy was streamed last? */
+  #isLeft(slot: number): boolean {
+    const under = this.#coveredUnder[slot] as Term | null
+    return under !== null && !sameTerm(under, this.#context.table.term(slot))
   }
 
   /** What is complete here may have changed: the primaries are told with the next acknowledgements. */
@@ -290,43 +326,6 @@ export class Following {
     if (changed) this.statusChanged()
   }
 
-  /** Once a second: copies without a seat whose primary lives and does not stream to them are offered for deletion. */
-  offerSurplus(): void {
-    const { isGone, self, table, view } = this.#context
-    const { name } = self()
-    const surplus = new Map<string, SlotSet>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (table.role(slot) !== NONE || !table.hasCopy(slot)) continue
-      const term = table.term(slot)
-      if (term === null || this.streamOf(slot, term) !== null || view().hasSeat(slot, name)) continue
-      if (!isGone(term.name, term.generation)) addToGroup(surplus, term.name, slot)
-    }
-    for (const [holder, slots] of surplus) this.#askSurplus(holder, slots)
-  }
-
-  #askSurplus(holder: string, slots: SlotSet): void {
-    this.#context.calls.call(holder, KIND_SURPLUS, encodeSlots(slots), 1000, (failure, body) => {
-      if (failure !== null || body === null || this.#closed) return
-      const self = this.#context.self().name
-      let dropped = 0
-      for (const slot of decodeSlots(body)) {
-        const term = this.#context.table.term(slot)
-        if (
-          this.#context.table.role(slot) !== NONE ||
-          this.#context.view().hasSeat(slot, self) ||
-          term === null ||
-          this.streamOf(slot, term) !== null ||
-          this.#parts.owes(slot)
-        )
-          continue
-        this.#context.store.dropSlot(slot)
-        this.#context.table.dropped(slot)
-        dropped++
-      }
-      if (dropped > 0) this.#context.logger.debug({ slots: dropped }, 'deleted surplus copies')
-    })
-  }
-
   /**
    * How long ago, in ms, this member's copy of the slot held certainly all that its primary had written; infinite for no copy, one that is not complete, and
    * one whose stream has another holder than the slot. Within that time the slot has had no other primary, unless the network was split.
@@ -350,6 +349,6 @@ export class Following {
   }
 
   close(): void {
-    this.#closed = true
+    this.surplus.close()
   }
 }

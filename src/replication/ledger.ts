@@ -132,22 +132,24 @@ export class Ledger {
   }
 
   /**
-   * An entry of another member's bulk is to be merged by `apply`. Answers whether a write of that member was lost by it; one of ours is counted here.
+   * An entry of another member's bulk is to be merged by `apply`. Answers whether a write of that very member was lost by it; one of ours is counted here.
+   * What a third has written is judged by when its writer was last heard, and is counted where it was accepted only when the writer sends it.
    */
   merge(from: PeerIdentity, entry: Entry, slot: number, apply: () => 'applied' | 'same' | 'stale' | 'full'): boolean {
     const role = this.#context.table.role(slot)
-    const farewell = entry.writer === from.name ? this.#farewells.get(from.name) : undefined
+    const farewell = this.#farewells.get(entry.writer)
     const unseen =
       (role === PRIMARY || role === PARKED) &&
-      farewell?.peer.generation === from.generation &&
+      farewell !== undefined &&
+      (entry.writer !== from.name || farewell.peer.generation === from.generation) &&
       compareStamps(entry, farewell.position) > 0 &&
       this.#context.store.peek(entry.key, entry.keyStart, entry.keyEnd, this.#held, slot) &&
-      this.#held.writer !== from.name &&
+      this.#held.writer !== entry.writer &&
       compareStamps(this.#held, farewell.position) > 0
     const outcome = apply()
     if (!unseen) return false
     if (outcome === 'applied') this.count('conflict', 1)
-    return outcome === 'stale'
+    return outcome === 'stale' && entry.writer === from.name
   }
 
   /** This member goes, and takes these many entries along. */

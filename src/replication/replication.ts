@@ -190,7 +190,10 @@ export class Replication {
       },
       taking: (slots) => {
         this.#ledger.claimed(slots)
-        for (const slot of slots) this.#marks.settle(slot)
+        for (const slot of slots) {
+          this.#marks.settle(slot)
+          this.#following.taken(slot)
+        }
       },
       lost: (slots) => {
         this.#slotsLostTotal += slots.size
@@ -438,7 +441,7 @@ export class Replication {
       this.#lastReviewMs = nowMs
       this.#followers.review(nowMs)
       this.#following.doubtSilent(nowMs)
-      this.#following.offerSurplus()
+      this.#following.surplus.review()
       this.#marks.review()
       this.#strengthen(nowMs)
     }

@@ -9,27 +9,33 @@ import { OPEN } from './verdict.ts'
 rewrite([fewerSlots(FEW_SLOTS)])
 const { chaos } = await import('./chaos.ts')
 
-/** Seeds that break an invariant, and why: each is to break it still, or it leaves this list. */
-const KNOWN: ReadonlyMap<number, string> = new Map([
-  [
-    148,
-    'followers of a beaten primary delete their surplus copies before it has sent what the other side lacks: until it has, it alone holds that',
-  ],
+/** Seeds beyond those of every test run that broke an invariant once, and how. */
+const ONCE: ReadonlyMap<number, string> = new Map([
+  [252, 'a claimant took slots whose holder was back before it had pulled what others had'],
+  [808, 'a beaten primary took the word of a follower that went by the other for a confirmation'],
+  [1196, 'a stand-in was told nothing when its service was over, and called its copy complete for ever'],
 ])
 
 /** One test for each seed. */
 export function chaosSuite(from: number, to: number): Test {
   const test = suite(`simulation: chaos, seeds ${from} to ${to}`)
   for (let seed = from; seed <= to; seed++) {
-    const known = KNOWN.get(seed)
-    test(`members, clients and faults of seed ${seed} break ${known === undefined ? 'no invariant, and converge' : `an invariant: ${known}`}`, () => {
-      const { plan, violations, story, trace } = chaos(seed)
-      const unexpected = story.filter((_, i) => OPEN[violations[i]?.invariant ?? 'one view'] === undefined)
-      if (known !== undefined) assert.ok(unexpected.length > 0, 'it does so no more')
-      else assert.is(unexpected.slice(0, 5).join('\n'), '', `${plan}\ntrace ${trace}; npm run simulate -- --seed ${seed} --trace`)
-    })
+    test(`members, clients and faults of seed ${seed} break no invariant, and converge`, () => hold(seed))
   }
   return test
+}
+
+/** One test for each seed that failed once. */
+export function onceSuite(): Test {
+  const test = suite('simulation: chaos, seeds that failed once')
+  for (const [seed, how] of ONCE) test(`seed ${seed} breaks no invariant any more: ${how}`, () => hold(seed))
+  return test
+}
+
+function hold(seed: number): void {
+  const { plan, violations, story, trace } = chaos(seed)
+  const unexpected = story.filter((_, i) => OPEN[violations[i]?.invariant ?? 'one view'] === undefined)
+  assert.is(unexpected.slice(0, 5).join('\n'), '', `${plan}\ntrace ${trace}; npm run simulate -- --seed ${seed} --trace`)
 }
 
 /** The same seed is the same run. */

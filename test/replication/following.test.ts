@@ -1,0 +1,189 @@
+/**
+ * Following, where a slot goes from one holder to another: which copies are sent to the new one before they may be deleted. Two primaries stream to one
+ * member, over links on which a message takes a millisecond.
+ */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { HybridClock } from '../../src/lib/hybrid-clock.ts'
+import { SILENT } from '../../src/lib/logger.ts'
+import { slotOf } from '../../src/lib/slot.ts'
+import { SlotSet } from '../../src/lib/slot-set.ts'
+import { sameTerm, type Term, View } from '../../src/placement/index.ts'
+import type { Context } from '../../src/replication/context.ts'
+import { Followers } from '../../src/replication/followers.ts'
+import { Following } from '../../src/replication/following.ts'
+import { HandOver } from '../../src/replication/hand-over.ts'
+import { encodeSlots, KIND_SURPLUS } from '../../src/replication/messages.ts'
+import { FOLLOWING, Outgoing, UNFOLLOWED } from '../../src/replication/outgoing.ts'
+import { SlotTable } from '../../src/replication/slot-table.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { entry, FakeLink, FakeNetwork, newStore, peer, term } from './fakes.ts'
+
+const test = suite('following')
+
+const KEY = 'k'
+const SLOT = slotOf(Buffer.from(KEY))
+const EARLIER = term('one', 100)
+const LATER = term('other', 200)
+
+class Scene {
+  readonly clock = new FakeClock()
+  readonly hybrid = new HybridClock(this.clock)
+  readonly store = newStore()
+  readonly network = new FakeNetwork(this.clock)
+  readonly table = new SlotTable({ isGone: () => false, routesChanged: () => {}, publicationChanged: () => {}, beaten: () => {} })
+  readonly following: Following
+  /** To whom what is here of the slot was sent. */
+  readonly returned: string[] = []
+  hasSeat = false
+  owes = false
+  readonly #primaries = new Map<string, Outgoing>()
+
+  constructor() {
+    const context: Context = {
+      self: () => peer('me'),
+      clock: this.clock,
+      hybrid: this.hybrid,
+      logger: SILENT,
+      store: this.store,
+      calls: this.network.join(peer('me')),
+      table: this.table,
+      view: () => new View({ ringNames: this.hasSeat ? ['me', 'one'] : ['one'], present: [], knownGone: [], replicas: 1 }),
+      marks: () => new Map(),
+      beaten: () => {},
+      isGone: () => false,
+      leaving: () => false,
+    }
+    const followers = new Followers(context)
+    this.following = new Following(context, {
+      followers,
+      handOver: new HandOver(context, followers),
+      marks: { heard: () => {}, settle: () => 0, wasInSync: () => false },
+      replacing: () => {},
+      owes: () => this.owes,
+      sendBack: (slots, to) => {
+        assert.equal([...slots], [SLOT])
+        this.returned.push(to.name)
+      },
+    })
+    for (const name of ['one', 'other']) {
+      this.network.join(peer(name)).handle(KIND_SURPLUS, (_from, _body, respond) => respond?.(encodeSlots(SlotSet.of([SLOT]))))
+    }
+  }
+
+  /** The stream of a primary. */
+  of(name: string): Outgoing {
+    const known = this.#primaries.get(name)
+    if (known !== undefined) return known
+    const outgoing = new Outgoing(peer('me'), this.clock, this.hybrid, { nextEpoch: () => 1, reset: () => {}, disowned: () => {} })
+    const back = new FakeLink(this.clock, peer(name), (message) => outgoing.received(message))
+    const handlers = this.following.accepted(back)
+    outgoing.opened(new FakeLink(this.clock, peer('me'), (message) => handlers.message(message)))
+    this.#primaries.set(name, outgoing)
+    this.clock.advance(10)
+    return outgoing
+  }
+
+  /** Its holder streams the slot to this member, and a write to it. */
+  streamed(under: Term, value: string): this {
+    const outgoing = this.of(under.name)
+    outgoing.setState(SLOT, FOLLOWING)
+    outgoing.markControl(SLOT)
+    outgoing.write((frames) => frames.follow(under, SlotSet.of([SLOT]), false))
+    outgoing.writeEntry(entry(KEY, value, under.ms + 1, 0, under.name))
+    return this.pass(10)
+  }
+
+  pass(ms: number): this {
+    this.clock.advance(ms)
+    return this
+  }
+
+  /** What is done once a second, so many times. */
+  review(times: number): this {
+    for (let i = 0; i < times; i++) {
+      this.following.surplus.review()
+      this.pass(1000)
+    }
+    return this
+  }
+
+  get hasCopy(): boolean {
+    return this.store.slotEntries(SLOT) > 0
+  }
+}
+
+test('a copy whose slot went to another without a grant is sent to it, and not deleted before it has arrived', () => {
+  const scene = new Scene().streamed(EARLIER, 'v')
+  scene.table.adopt(SLOT, LATER)
+  scene.owes = true
+  scene.review(5)
+  assert.equal(scene.returned, ['other'], 'once')
+  assert.ok(scene.hasCopy)
+  scene.owes = false
+  scene.review(1)
+  assert.not(scene.hasCopy)
+})
+
+test('so it is when the new holder streams to it for a while, and when the earlier one has given up its stream', () => {
+  const led = new Scene().streamed(EARLIER, 'v').streamed(LATER, 'w')
+  led.of('other').write((frames) => frames.unfollow(SlotSet.of([SLOT])))
+  const unfollowed = new Scene().streamed(EARLIER, 'v')
+  unfollowed.table.adopt(SLOT, LATER)
+  unfollowed.of('one').write((frames) => frames.unfollow(SlotSet.of([SLOT])))
+  for (const scene of [led, unfollowed]) assert.equal(scene.pass(10).review(3).returned, ['other'])
+})
+
+test('a copy that was led to its new holder by a grant, or let go by the one it has, is deleted without having been sent', () => {
+  const granted = new Scene().streamed(EARLIER, 'v')
+  granted.of('one').write((frames) => frames.grant(1, LATER, SlotSet.of([SLOT])))
+  const late = new Scene().streamed(EARLIER, 'v')
+  late.table.adopt(SLOT, LATER)
+  late.following.surplus.review()
+  late.of('one').write((frames) => frames.grant(1, LATER, SlotSet.of([SLOT])))
+  const unfollowed = new Scene().streamed(EARLIER, 'v')
+  unfollowed.of('one').write((frames) => frames.unfollow(SlotSet.of([SLOT])))
+  unfollowed.pass(10).table.adopt(SLOT, LATER)
+  for (const scene of [granted, late, unfollowed]) {
+    scene.pass(10).review(3)
+    assert.equal(scene.returned, [])
+    assert.not(scene.hasCopy)
+  }
+})
+
+test('a copy with a seat is compared first: one that holds the same is not sent, one that was filled is', () => {
+  for (const same of [true, false]) {
+    const scene = new Scene().streamed(EARLIER, 'v').streamed(LATER, 'w')
+    scene.hasSeat = true
+    scene.review(3)
+    assert.equal(scene.returned, [])
+    const digest = same ? scene.store.slotDigest(SLOT) : { high: 1, low: 2 }
+    if (same) scene.of('other').write((frames) => frames.check(LATER, [{ slot: SLOT, ...digest }]))
+    else scene.of('other').write((frames) => frames.complete(LATER, [{ slot: SLOT, ...digest }]))
+    scene.pass(10)
+    assert.ok(scene.table.isComplete(SLOT))
+    assert.equal(scene.returned, same ? [] : ['other'])
+  }
+})
+
+test('a member that takes the slot itself has nothing to send', () => {
+  const scene = new Scene().streamed(EARLIER, 'v')
+  scene.following.taken(SLOT)
+  scene.table.take(SLOT, term('me', 150))
+  scene.table.adopt(SLOT, LATER)
+  assert.equal(scene.review(3).returned, [])
+})
+
+test('a later term of the same holder, heard before its stream has led there, is not another holder', () => {
+  const scene = new Scene().streamed(EARLIER, 'v')
+  const outgoing = scene.of('one')
+  scene.table.adopt(SLOT, term('one', 150))
+  scene.following.statusChanged()
+  assert.is(scene.pass(10) && outgoing.state(SLOT), FOLLOWING)
+  scene.table.adopt(SLOT, LATER)
+  scene.following.statusChanged()
+  assert.is(scene.pass(10) && outgoing.state(SLOT), UNFOLLOWED)
+  assert.ok(sameTerm(scene.table.term(SLOT), LATER))
+})
+
+test.run()
