@@ -144,7 +144,8 @@ export class DataWatch {
       if (ready) this.#ready.add(life)
     }
     this.#agreed = this.#cluster.disagreement(this.#plan.kind === 'pressure') === null
-    if (this.#agreed) this.#degraded = false
+    // One that is alone agrees with itself: nobody has copied what it holds.
+    if (this.#agreed && lives.size > 1) this.#degraded = false
     if (this.#plan.kind !== 'pressure') this.#lookForGaps()
   }
 
@@ -195,7 +196,7 @@ export class DataWatch {
     // Whoever was in sync a moment ago may have died since.
     if (this.#plan.kind === 'pressure' || this.#cluster.clock.now() - this.#endedMs < IN_SYNC_MS) return
     const others = [...this.#cluster.lives.values()].filter((other) => other !== life)
-    const wanted = Math.min(this.#plan.replicas + 1, others.length)
+    const wanted = Math.min(this.#plan.replicas + 1, others.filter((other) => this.#isWanted(other)).length)
     for (const entry of entriesOf(life, slot)) {
       // A clock that runs far ahead has tombstones collected at once.
       if (entry.tombstone && !this.#plan.strict.ordered) continue
@@ -207,6 +208,12 @@ export class DataWatch {
       )
       return
     }
+  }
+
+  /** Is it to stay, or to come back? Whoever leaves for good has no seat any more. */
+  #isWanted(life: Life): boolean {
+    const { platform } = this.#cluster
+    return Array.from({ length: platform.replicas }, (_, ordinal) => platform.nameOf(ordinal)).includes(life.name)
   }
 
   /** Digests apart: the contents of complete copies, entry by entry. */
