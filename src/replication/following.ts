@@ -31,7 +31,7 @@ const SILENCE_MS = 5000
 export interface FollowingParts {
   readonly followers: Followers
   readonly handOver: HandOver
-  readonly marks: Pick<Marks, 'heard' | 'settle' | 'wasInSync'>
+  readonly marks: Pick<Marks, 'beaten' | 'heard' | 'isDoubtful' | 'settle' | 'wasInSync'>
   /** An entry of another member's is to be applied to a copy here: before it is. */
   readonly replacing: (entry: Entry, slot: number) => void
   /** Is what is here of the slot still to be sent to its holder? */
@@ -66,6 +66,7 @@ export class Following {
     this.surplus = new Surplus(context, {
       isStreamed: (slot) => this.streamOf(slot, context.table.term(slot) as Term) !== null,
       leftUnder: (slot) => (this.#isLeft(slot) ? (this.#coveredUnder[slot] as Term) : null),
+      strayed: (slot, term) => parts.marks.beaten(slot, term),
       letGo: (slot) => {
         if (this.#isLeft(slot)) this.#uncover(slot)
       },
@@ -95,9 +96,12 @@ export class Following {
   }
 
   #makeEvents(): FollowEvents {
+    const parts = this.#parts
     return {
-      entry: (entry) => {
+      entry: (session, entry) => {
         const slot = slotOf(entry.key, entry.keyStart, entry.keyEnd)
+        // Late, of one that holds the slot no more: it may have been deleted since. What it may speak of it sends back when it has heard the mark.
+        if (this.#coveredBy[slot] !== session && parts.marks.isDoubtful(entry, slot)) return -1
         return this.apply(entry, slot) === 'full' ? slot : -1
       },
       dropped: (entry) => {

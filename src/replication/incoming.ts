@@ -42,7 +42,7 @@ import { decodeList, type SlotList } from './repair-codec.ts'
 
 export interface FollowEvents {
   /** Answers the slot if there was no room for the entry, else -1. */
-  entry(entry: Entry): number
+  entry(session: Incoming, entry: Entry): number
   dropped(entry: Entry): void
   /** The primary's clients read the entry: its key alone is set. */
   touched(entry: Entry): void
@@ -227,7 +227,7 @@ export class Incoming {
   #frame(type: number, body: ByteReader): void {
     switch (type) {
       case FRAME_ENTRY:
-        this.#refuse(this.#events.entry(decodeEntry(body, this.#entry)))
+        this.#refuse(this.#events.entry(this, decodeEntry(body, this.#entry)))
         this.#appliedEntries++
         break
       case FRAME_DROP: {

@@ -7,7 +7,9 @@
  * that still live. Its own tombstones it keeps: they revive nothing.
  *
  * A mark rises where a tombstone is collected, at the primary, and travels to the followers in the stream, ahead of checks and grants; a claimant takes
- * the highest that it hears. How far a copy was in sync is known to the second, and errs to the past.
+ * the highest that it hears. How far a copy was in sync is known to the second, and errs to the past: a primary that was beaten, and whoever followed it,
+ * was in sync until the one that beat it was last heard of before. One that was silent for a moment and acknowledges again counts as heard of only when it
+ * has said, asked for it, which slots it holds.
  */
 import type { Entry } from '../lib/entry.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
@@ -17,15 +19,19 @@ import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import type { SlotMarks } from './mark-codec.ts'
 import type { PeerIdentity } from './peers.ts'
-import { PARKED, PRIMARY } from './slot-table.ts'
+import { NONE, PARKED, PRIMARY } from './slot-table.ts'
 
 /** Two members' clocks agree to within this, in ms: so much earlier than the last contact may the other have gone its own way. */
 const CONTACT_DOUBT_MS = 1000
+/** Between two looks at who has been heard of, a second apart: in more than this there was a silence. */
+const CONTACT_GAP_MS = 1500
 
 export interface MarkParts {
-  readonly followers: Followers
+  readonly followers: Pick<Followers, 'all' | 'of' | 'seatsCompleteForMs'>
   /** How far the stream of the slot's present holder has come here; `null` if it does not stream the slot to this member. */
   readonly position: (slot: number) => Stamp | null
+  /** Asks a member which slots it holds, and calls back when that is known here, if it answers. */
+  readonly hear: (peer: PeerIdentity, done: () => void) => void
   /** A write that this very member had accepted, and nobody else may have, was given up. */
   readonly discarded: (slot: number) => void
 }
@@ -39,6 +45,8 @@ export class Marks {
   readonly #counters = new Uint16Array(SLOT_COUNT)
   /** By slot: every tombstone with fewer milliseconds than this was seen here; 0 for a copy that was never complete. */
   readonly #syncedMs = new Float64Array(SLOT_COUNT)
+  /** By slot: 1 where this member took over with a copy that was not complete, until all seats have what it has: it is in sync no further than that copy was. */
+  readonly #unproven = new Uint8Array(SLOT_COUNT)
   /** By name: when a member last acknowledged anything, in ms since 1970 by the hybrid clock. */
   readonly #contacts = new Map<string, number>()
   /** Marks that rose and have not been told to the followers. */
@@ -52,6 +60,13 @@ export class Marks {
   of(slot: number): Stamp {
     const ms = this.#ms[slot] as number
     return ms === 0 ? ZERO_STAMP : { ms, counter: this.#counters[slot] as number }
+  }
+
+  /** May the entry have been deleted, by a tombstone that is collected? */
+  isDoubtful(entry: Entry, slot: number): boolean {
+    const ms = this.#ms[slot] as number
+    if (entry.tombstone || entry.ms > ms || ms === 0) return false
+    return entry.ms < ms || entry.counter <= (this.#counters[slot] as number)
   }
 
   /** The marks of those of the slots that have one. */
@@ -70,9 +85,13 @@ export class Marks {
     for (const [slot, mark] of marks) this.#raise(slot, mark)
   }
 
-  /** May tombstones of the slot be collected when they are old enough? Only once every seat has them, those that are away among them. */
+  /**
+   * May tombstones of the slot be collected when they are old enough? Only once every seat has them, and by a member that sees more than half of all: on
+   * the smaller side of a cut seats are given away, and what is missing there may be all that the slot had.
+   */
   mayCollect(slot: number): boolean {
-    return this.#context.table.isPrimary(slot) && this.#parts.followers.seatsCompleteForMs(slot, this.#context.clock.now()) >= 0
+    const { clock, table, view } = this.#context
+    return table.isPrimary(slot) && view().sight() === 'most' && this.#parts.followers.seatsCompleteForMs(slot, clock.now()) >= 0
   }
 
   /**
@@ -88,7 +107,7 @@ export class Marks {
     const doubtful: Entry[] = []
     if (table.hasCopy(slot) || store.slotEntries(slot) > 0) {
       store.scanSlot(slot, null, (entry) => {
-        if (!entry.tombstone && compareStamps(entry, mark) <= 0) doubtful.push(entry.copy(false))
+        if (this.isDoubtful(entry, slot)) doubtful.push(entry.copy(false))
         return true
       })
     }
@@ -102,14 +121,20 @@ export class Marks {
     return doubtful.length
   }
 
-  /** Another member holds a slot of ours under a higher term: since it was last heard of, it may have collected what we have not seen. */
+  /** This member is about to take the slot by a claim. */
+  taking(slot: number): void {
+    this.settle(slot)
+    this.#unproven[slot] = this.#context.table.isComplete(slot) ? 0 : 1
+  }
+
+  /** Another member holds a slot that was ours, or that we followed another for: since it was last heard of, it may have collected what we have not seen. */
   beaten(slot: number, by: PeerIdentity): void {
     this.#syncedMs[slot] = Math.min(this.#inSyncMs(slot), Math.max(0, this.contactMs(by.name) - CONTACT_DOUBT_MS))
   }
 
   /** A member is held to be gone: when it was last heard of, exactly. */
   parting(name: string): void {
-    for (const outgoing of this.#parts.followers.all()) if (outgoing.peer.name === name) this.#contact(name, outgoing.lastAckMs)
+    for (const { peer, lastAckMs } of this.#parts.followers.all()) if (peer.name === name) this.#contact(peer, lastAckMs)
   }
 
   /** When a member last acknowledged anything, in ms since 1970; 0 for never. */
@@ -125,8 +150,12 @@ export class Marks {
   /** Once a second: how far each copy is in sync, who has been heard of, and news of marks for the followers. */
   review(): void {
     const { table } = this.#context
-    for (const { peer, lastAckMs } of this.#parts.followers.all()) this.#contact(peer.name, lastAckMs)
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (table.isComplete(slot)) this.#syncedMs[slot] = this.#inSyncMs(slot)
+    for (const { peer, lastAckMs } of this.#parts.followers.all()) this.#contact(peer, lastAckMs)
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (!table.isComplete(slot)) continue
+      if (this.#unproven[slot] === 1 && (table.role(slot) === NONE || this.mayCollect(slot))) this.#unproven[slot] = 0
+      this.#syncedMs[slot] = this.#inSyncMs(slot)
+    }
     if (this.#risen.size === 0) return
     const risen = this.#risen
     this.#risen = new SlotSet()
@@ -136,16 +165,22 @@ export class Marks {
     }
   }
 
-  #contact(name: string, lastAckMs: number): void {
+  /** A member acknowledged something at `lastAckMs` of the clock. After a silence it may hold slots of ours, and have collected what we have not seen. */
+  #contact(peer: PeerIdentity, lastAckMs: number): void {
     const { clock, hybrid } = this.#context
-    if (Number.isFinite(lastAckMs)) this.#contacts.set(name, hybrid.physicalMs() - (clock.now() - lastAckMs))
+    if (!Number.isFinite(lastAckMs)) return
+    const heardMs = hybrid.physicalMs() - (clock.now() - lastAckMs)
+    const knownMs = this.#contacts.get(peer.name) ?? Number.NEGATIVE_INFINITY
+    if (heardMs - knownMs < CONTACT_GAP_MS) this.#contacts.set(peer.name, heardMs)
+    else this.#parts.hear(peer, () => this.#contacts.set(peer.name, heardMs))
   }
 
   #inSyncMs(slot: number): number {
     const { hybrid, table } = this.#context
-    if (!table.isComplete(slot)) return this.#syncedMs[slot] as number
     const role = table.role(slot)
-    if (role === PRIMARY || role === PARKED) return hybrid.physicalMs()
+    const holds = role === PRIMARY || role === PARKED
+    if (!table.isComplete(slot) || (holds && this.#unproven[slot] === 1)) return this.#syncedMs[slot] as number
+    if (holds) return hybrid.physicalMs()
     return this.#parts.position(slot)?.ms ?? (this.#syncedMs[slot] as number)
   }
 

@@ -14,6 +14,7 @@ import type { PeerIdentity } from './peers.ts'
 const PUBLISH_MS = 200
 /** A table that gossip says is newer than ours: time for the pushed copy to arrive before it is fetched. */
 const FETCH_AFTER_MS = 100
+const FETCH_TIMEOUT_MS = 1000
 
 /** What is known of a peer's table. */
 export interface PeerTable {
@@ -67,12 +68,18 @@ export class Publication {
   /** Gossip says that a peer's table has this version. */
   announced(peer: PeerIdentity, version: number): void {
     if (this.#has(peer, version)) return
-    const { clock, calls, view } = this.#context
+    const { clock, view } = this.#context
     clock.after(FETCH_AFTER_MS, () => {
-      if (this.#closed || this.#has(peer, version) || !view().isPresent(peer.name, peer.generation)) return
-      calls.call(peer.name, KIND_TABLE_GET, Buffer.alloc(0), 1000, (failure, body) => {
-        if (failure === null && body !== null && !this.#closed) this.#read(peer, body)
-      })
+      if (!this.#closed && !this.#has(peer, version) && view().isPresent(peer.name, peer.generation)) this.fetch(peer, () => {})
+    })
+  }
+
+  /** Asks a peer for its table. Calls back when it has been read; not at all when there is no answer. */
+  fetch(peer: PeerIdentity, done: () => void): void {
+    this.#context.calls.call(peer.name, KIND_TABLE_GET, Buffer.alloc(0), FETCH_TIMEOUT_MS, (failure, body) => {
+      if (failure !== null || body === null || this.#closed) return
+      this.#read(peer, body)
+      done()
     })
   }
 

@@ -173,6 +173,7 @@ export class Replication {
     this.#marks = new Marks(this.#context, {
       followers: this.#followers,
       position: (slot) => this.#following.streamOf(slot, this.#table.term(slot) as Term)?.position ?? null,
+      hear: (peer, done) => this.#publication.fetch(peer, done),
       discarded: () => this.#ledger.count('discarded', 1),
     })
     this.#sendBack = new SendBack(this.#context, this.#followers, this.#marks, this.#ledger)
@@ -191,7 +192,7 @@ export class Replication {
       taking: (slots) => {
         this.#ledger.claimed(slots)
         for (const slot of slots) {
-          this.#marks.settle(slot)
+          this.#marks.taking(slot)
           this.#following.taken(slot)
         }
       },

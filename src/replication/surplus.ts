@@ -21,6 +21,8 @@ export interface SurplusParts {
   readonly isStreamed: (slot: number) => boolean
   /** Under which term the copy was streamed last, if that is not the slot's term now. */
   readonly leftUnder: (slot: number) => Term | null
+  /** The copy is found to have gone astray, while the slot belongs to the holder of `term`. */
+  readonly strayed: (slot: number, term: Term) => void
   /** Whoever streamed the slot here under another term than it has now vouches for nothing any more. */
   readonly letGo: (slot: number) => void
   /** The copy has been deleted. */
@@ -49,7 +51,12 @@ export class Surplus {
 
   /** Before the copy is streamed to by somebody else, or by nobody. */
   note(slot: number): void {
-    this.#astray[slot] ??= this.#parts.leftUnder(slot)
+    const under = this.#parts.leftUnder(slot)
+    if (under === null) return
+    this.#astray[slot] ??= under
+    const { self, table } = this.#context
+    const term = table.term(slot)
+    if (term !== null && term.name !== self().name) this.#parts.strayed(slot, term)
   }
 
   /** The slot's holder has all that is here, or is about to be sent it. */

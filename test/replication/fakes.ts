@@ -88,7 +88,7 @@ export class Recorder implements FollowEvents {
   /** Answers this for every entry. */
   refusedSlot = -1
 
-  entry(read: Entry): number {
+  entry(_session: Incoming, read: Entry): number {
     const what = read.tombstone ? 'tombstone' : read.valueBytes().toString('latin1')
     this.told.push(`entry ${read.keyBytes().toString('latin1')}=${what} @${read.ms}-${read.counter}-${read.writer}`)
     return this.refusedSlot

@@ -58,7 +58,7 @@ class Scene {
     this.following = new Following(context, {
       followers,
       handOver: new HandOver(context, followers),
-      marks: { heard: () => {}, settle: () => 0, wasInSync: () => false },
+      marks: { beaten: () => {}, heard: () => {}, isDoubtful: () => false, settle: () => 0, wasInSync: () => false },
       replacing: () => {},
       owes: () => this.owes,
       sendBack: (slots, to) => {

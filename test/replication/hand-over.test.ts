@@ -95,7 +95,7 @@ class Member {
   following(): FollowEvents {
     const { table, store } = this
     return {
-      entry: (read) => {
+      entry: (_session, read) => {
         store.apply(read, 0)
         return -1
       },
