@@ -45,6 +45,8 @@ export interface NodeOptions {
   /** True when `wanted` of the discovery's snapshots is the whole truth (Kubernetes): a name that is not among them is not to come back. */
   readonly platformDecides: boolean
   readonly grace?: RejoinGrace
+  /** How long a tombstone lives at least. Default 15 minutes: an absence that is no longer revives nothing, and needs no marks. */
+  readonly tombstoneMs?: number
 }
 
 export interface NodeParts {
@@ -75,7 +77,6 @@ export interface NodeStats {
   readonly draining: boolean
 }
 
-/** How long a tombstone lives. */
 const TOMBSTONE_MS = 15 * 60 * 1000
 const SWEEP_MS = 100
 const SWEEP_STEPS = 500
@@ -162,7 +163,7 @@ export class Node {
       {
         maxMemoryBytes: options.maxMemoryBytes,
         evictionPolicy: options.evictionPolicy,
-        tombstoneMs: TOMBSTONE_MS,
+        tombstoneMs: options.tombstoneMs ?? TOMBSTONE_MS,
         onDrop: (entry, slot, reason) => this.#replication.dropped(entry, slot, reason === 'evicted'),
       },
       random,

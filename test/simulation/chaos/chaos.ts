@@ -42,7 +42,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
     seed,
     replicas: plan.replicas,
     network: { loss: plan.loss, duplication: plan.duplication, maxDelayMs: plan.maxDelayMs },
-    node: { maxMemoryBytes: plan.maxMemoryBytes },
+    node: { maxMemoryBytes: plan.maxMemoryBytes, ...plan.lifetimes },
     verbose: print,
   })
   const verdict = new Verdict(() => run.clock.now())

@@ -201,13 +201,21 @@ export class DataWatch {
       // A clock that runs far ahead has tombstones collected at once.
       if (entry.tombstone && !this.#plan.strict.ordered) continue
       const holders = others.filter((other) => holds(other, entry)).length
-      if (holders >= wanted) continue
+      if (holders >= wanted || this.#mayBeForgotten(entry)) continue
       this.#verdict.broken(
         'no copy goes before it is replaced',
         `${life.name} deletes slot ${slot} with ${entry.keyBytes()}, of which ${holders} other copies exist`,
       )
       return
     }
+  }
+
+  /** Where tombstones live briefly: was its key deleted, and is the deletion perhaps known to nobody any more? */
+  #mayBeForgotten(entry: Entry): boolean {
+    if (this.#plan.lifetimes.tombstoneMs === undefined) return false
+    const key = entry.keyBytes().toString()
+    const history = this.#clients.histories.find((one) => one.key === key)
+    return history?.steps.some(({ value, fate }) => value === undefined && fate !== 'refused') === true
   }
 
   /** Is it to stay, or to come back? Whoever leaves for good has no seat any more. */

@@ -125,10 +125,7 @@ export class Faults {
         })
         break
       case 'pause':
-        if (victim === undefined || this.#cluster.isStopping(victim)) break
-        victim.clock.pause()
-        this.#paused.add(victim)
-        until(() => this.#resume(victim))
+        if (victim !== undefined) this.#pauseFor(victim, fault.forMs)
         break
       case 'split': {
         const side = (name: string): boolean => ((Number(name.at(-1)) + 1) * (1 + Math.floor(fault.draw * 30))) % 7 < 3
@@ -140,6 +137,11 @@ export class Faults {
         break
       case 'one-way':
         if (victim !== undefined) this.#cutFor(fault.forMs, (from) => from === victim.name)
+        break
+      case 'exile':
+        if (victim === undefined) break
+        if (fault.secondDraw < 0.3) this.#pauseFor(victim, fault.forMs)
+        else this.#cutFor(fault.forMs, (from, to) => from === victim.name || to === victim.name)
         break
       case 'pair':
         if (victim === undefined || other === undefined) break
@@ -164,6 +166,15 @@ export class Faults {
         })
         break
     }
+  }
+
+  #pauseFor(life: Life, ms: number): void {
+    if (this.#cluster.isStopping(life)) return
+    life.clock.pause()
+    this.#paused.add(life)
+    this.#cluster.clock.after(ms, () => {
+      if (!this.#healed) this.#resume(life)
+    })
   }
 
   #resume(life: Life): void {

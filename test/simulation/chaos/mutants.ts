@@ -114,6 +114,11 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     seed: 11,
   },
+  'tombstone-mark-ignored': {
+    consequence: 'a copy that was away for longer than tombstones live brings deleted keys back',
+    rewrites: [{ file: 'replication/marks.ts', find: 'const mark = this.of(slot)\n', replace: 'const mark: Stamp = ZERO_STAMP\n' }],
+    seed: 10,
+  },
   'surplus-dropped-early': {
     consequence: 'a copy without a seat is deleted while the seats are still being filled',
     rewrites: [

@@ -6,6 +6,7 @@
  * may execute. Seeds take turns, so that any hundred of them have enough of each kind.
  */
 import { SeededRandom } from '../../../src/lib/random.ts'
+import type { RejoinGrace } from '../../../src/placement/index.ts'
 
 export type FaultKind =
   | 'roll'
@@ -20,6 +21,7 @@ export type FaultKind =
   | 'deaf'
   | 'one-way'
   | 'pair'
+  | 'exile'
   | 'reset'
   | 'storm'
   | 'jump'
@@ -47,10 +49,12 @@ export interface Strictness {
 
 export interface Plan {
   readonly seed: number
-  readonly kind: 'planned' | 'crashes' | 'pressure' | 'mixed'
+  readonly kind: 'planned' | 'crashes' | 'pressure' | 'exile' | 'mixed'
   readonly nodes: number
   readonly replicas: number
   readonly maxMemoryBytes: number
+  /** How long seats are kept and tombstones live, where that is not as in the world. */
+  readonly lifetimes: { readonly grace?: RejoinGrace; readonly tombstoneMs?: number }
   readonly loss: number
   readonly duplication: number
   readonly maxDelayMs: number
@@ -85,20 +89,27 @@ const KINDS = ['mixed', 'planned', 'mixed', 'crashes', 'mixed', 'pressure', 'mix
 /** What a store of the pressed members may hold: their own tables, and some hundred values. */
 const PRESSED_BYTES = 640 * 1024
 const AMPLE_BYTES = 64 * 1024 * 1024
+/** One of so many seeds is of an exile: a member is cut off from all others for longer than they keep its seats and remember what was deleted. */
+const EXILES = 16
+const EXILE_SEED = 10
+/** Both a tenth of what they are in the world, or less: an exile has to be longer than the two. */
+const BRIEF: Plan['lifetimes'] = { grace: { stoppedGraceMs: 12_000, crashedGraceMs: 3000 }, tombstoneMs: 2000 }
+const BESIDE_EXILE: readonly FaultKind[] = ['storm', 'reset', 'jump', 'platform-away', 'pair']
 
 export function planOf(seed: number): Plan {
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1) ^ 0xc4a05)
   const between = (low: number, high: number): number => low + random.next() * (high - low)
   const whole = (low: number, high: number): number => Math.floor(between(low, high + 1))
   const often = (probability: number): boolean => random.next() < probability
-  const kind = KINDS[seed % KINDS.length] as Plan['kind']
-  const nodes = often(0.6) ? 3 : whole(2, 5)
+  const exile = seed % EXILES === EXILE_SEED
+  const kind = exile ? 'exile' : (KINDS[seed % KINDS.length] as Plan['kind'])
+  const nodes = often(0.6) ? 3 : whole(exile ? 3 : 2, 5)
   const skewed = often(kind === 'planned' ? 0.5 : 0.25)
   const wallOffsetsMs = Array.from({ length: nodes + 2 }, () => {
     if (!skewed) return 0
     return Math.floor(often(0.3) ? between(-HOUR_MS, HOUR_MS) : between(-400, 400))
   })
-  const known = kind === 'planned' ? PLANNED : kind === 'crashes' ? CRASHES : ALL
+  const known = exile ? BESIDE_EXILE : kind === 'planned' ? PLANNED : kind === 'crashes' ? CRASHES : ALL
   // A few kinds in each run: what all of them do together hides what one of them does.
   const kinds = known.filter(() => often(0.45))
   if (kinds.length === 0) kinds.push(known[whole(0, known.length - 1)] as FaultKind)
@@ -109,8 +120,18 @@ export function planOf(seed: number): Plan {
     atMs += kind === 'crashes' ? between(500, 9000) : between(0, 5000)
     const fault = kinds[whole(0, kinds.length - 1)] as FaultKind
     const forMs = often(0.3) ? between(50, 1000) : between(1000, 14_000)
-    faults.push({ kind: fault, atMs, forMs, draw: random.next(), secondDraw: random.next() })
+    const drawn = { kind: fault, atMs, forMs, draw: random.next(), secondDraw: random.next() }
+    // Three that are all alone for longer than tombstones live: that is known to be open (docs/architecture.md).
+    if (!exile || nodes > 3 || fault !== 'pair') faults.push(drawn)
   }
+  if (exile)
+    faults.push({
+      kind: 'exile',
+      atMs: between(3000, 6000),
+      forMs: between(14_000, 24_000),
+      draw: random.next(),
+      secondDraw: random.next(),
+    })
   const dividedMs = kind === 'mixed' && often(0.15) ? between(500, 12_000) : 0
   return {
     seed,
@@ -118,6 +139,7 @@ export function planOf(seed: number): Plan {
     nodes,
     replicas: often(0.75) ? 1 : 2,
     maxMemoryBytes: kind === 'pressure' ? PRESSED_BYTES : AMPLE_BYTES,
+    lifetimes: exile ? BRIEF : {},
     loss: often(0.5) ? 0 : between(0, 0.05),
     duplication: often(0.5) ? 0 : between(0, 0.05),
     maxDelayMs: between(1, often(0.8) ? 6 : 25),
