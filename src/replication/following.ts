@@ -6,10 +6,10 @@
  * that nobody streams to is `surplus.ts`'s concern.
  */
 import { ByteWriter } from '../lib/bytes.ts'
-import type { Entry } from '../lib/entry.ts'
+import { Entry } from '../lib/entry.ts'
 import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
-import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
+import { compareVersions, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { Corrector } from './correction.ts'
@@ -58,6 +58,7 @@ export class Following {
   readonly #grantedMs = new Float64Array(SLOT_COUNT)
   /** By slot: 1 since an entry of it was refused, until the copy is compared anew. */
   readonly #refused = new Uint8Array(SLOT_COUNT)
+  readonly #found = new Entry()
 
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
@@ -105,7 +106,13 @@ export class Following {
         return this.apply(entry, slot) === 'full' ? slot : -1
       },
       dropped: (entry) => {
-        this.#context.store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
+        const { store } = this.#context
+        const { key, keyStart, keyEnd } = entry
+        // A tombstone that goes leaves its mark at once: the primary may be gone before it tells of it.
+        if (store.peek(key, keyStart, keyEnd, this.#found) && this.#found.tombstone && compareVersions(this.#found, entry) === 0) {
+          parts.marks.heard(new Map([[slotOf(key, keyStart, keyEnd), { ms: entry.ms, counter: entry.counter }]]))
+        }
+        store.drop(key, keyStart, keyEnd, entry)
       },
       touched: ({ key, keyStart, keyEnd }) => {
         this.#context.store.touch(key, keyStart, keyEnd, this.#context.hybrid.physicalMs(), TOUCH_EVERY)
