@@ -5,7 +5,7 @@
  * them: who may execute, when a copy counts as complete, what is published, what happens to a holder that is beaten. Everything it learns comes
  * through its methods and the links; everything it does leaves through `PeerCalls` and the links; `tick` is called every `TICK_MS`.
  */
-import { ByteReader } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
@@ -36,6 +36,7 @@ import {
   decodeSlots,
   decodeTerms,
   encodeSlots,
+  encodeTerms,
   type Holding,
   KIND_SURPLUS,
   KIND_TERMS,
@@ -583,6 +584,8 @@ export class Replication {
         { holder: term.name, slots: slots.size },
         'another member holds slots of ours under a higher term: stepped down',
       )
+      // It may have moved on from that term, to a weak one, which the term still beats: if it does not hear of it, each takes the other for the holder.
+      this.#options.calls.tell(term.name, KIND_TERMS, encodeTerms(new ByteWriter(64), new Map([[term, slots]])).toBuffer())
       this.#sendBack.beaten(slots, term)
     }
   }
