@@ -7,6 +7,7 @@ import { AuthorityWatch } from './authority-watch.ts'
 import { Clients } from './clients.ts'
 import { DataWatch } from './data-watch.ts'
 import { Faults } from './faults.ts'
+import { Fleeting } from './fleeting.ts'
 import { describePlan, planOf } from './plan.ts'
 import { Trace } from './trace.ts'
 import { Verdict, type Violation } from './verdict.ts'
@@ -49,6 +50,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   const trace = new Trace(run, print)
   const faults = new Faults(run, plan, trace)
   const clients = new Clients(run, plan, trace, verdict)
+  const fleeting = new Fleeting(run, plan, { clients, trace, verdict })
   const authority = new AuthorityWatch(run, plan, faults, verdict)
   const data = new DataWatch(run, plan, { clients, faults, trace, verdict })
   run.watcher = {
@@ -71,6 +73,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
     verdict.broken('one view', `after the start: ${run.disagreement()}`)
   }
   clients.start()
+  fleeting.start()
   run.clock.advance(QUIET_MS)
   faults.begin()
   run.clock.advance(plan.chaosMs)
@@ -78,6 +81,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   if (!within(MOVES_MS, () => faults.settled, 100)) verdict.broken('one view', `a planned move does not end\n${run.describe()}`)
   run.clock.advance(AFTER_HEAL_MS)
   clients.stop()
+  fleeting.stop()
   const evicting = plan.kind === 'pressure'
   const agreed = (): boolean =>
     clients.underWay === 0 && run.disagreement(evicting) === null && membershipDisagreement(run.lives.values()) === null
@@ -90,6 +94,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   if (within(CONVERGE_MS, settled, 250)) {
     data.judge()
     clients.judge()
+    fleeting.judge()
   } else {
     const why = run.disagreement(evicting) ?? membershipDisagreement(run.lives.values()) ?? `${clients.underWay} requests are not answered`
     verdict.broken(

@@ -70,6 +70,8 @@ export class Clients {
   /** Two failures at once took something: what was written before may be older. */
   memoryLost = false
   underWay = 0
+  /** Flushes that are under way, or have not reached everybody. */
+  #forgetting = 0
   readonly #cluster: Cluster
   readonly #plan: Plan
   readonly #trace: Trace
@@ -95,6 +97,17 @@ export class Clients {
   /** Nothing more is asked; what is under way comes to its end. */
   stop(): void {
     this.#writing = false
+  }
+
+  /** The cache is being flushed: what was written before, and is written until the end of it, need not be there at last. */
+  beginForgetting(): void {
+    this.#forgetting++
+    this.memoryLost = true
+    for (const history of this.histories) history.excused = true
+  }
+
+  endForgetting(): void {
+    this.#forgetting--
   }
 
   /** What is there at last: reads every key, each through another member. */
@@ -156,6 +169,7 @@ export class Clients {
   #write(history: KeyHistory, value: string | undefined, ack: AckMode, next: (fate: Fate) => void): void {
     const step: Step = { value, ack, fate: 'under way', idle: false }
     history.steps.push(step)
+    history.excused ||= this.#forgetting > 0
     const operation = value === undefined ? deleteOf(history.key, { ack }) : setOf(history.key, value, { ack })
     this.#ask(value === undefined ? 'delete' : 'set', operation, null, ({ fate, existed, divided }) => {
       step.idle = value === undefined && fate === 'acknowledged' && !existed

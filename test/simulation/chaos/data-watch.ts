@@ -10,6 +10,7 @@ import { sameTerm } from '../../../src/placement/index.ts'
 import type { Cluster, Life } from '../../support/cluster.ts'
 import { CLIENTS, type Clients, type KeyHistory } from './clients.ts'
 import type { Faults } from './faults.ts'
+import { FLEETING, FLEETING_CLIENTS } from './fleeting.ts'
 import type { Plan } from './plan.ts'
 import type { Trace } from './trace.ts'
 import type { Verdict } from './verdict.ts'
@@ -22,7 +23,7 @@ const AWAKE_MS = 1_500
 /** A copy passes for one in sync for so long after its last acknowledgement (outgoing.ts), and a call takes its time. */
 const IN_SYNC_MS = 1_500
 /** A request waits at most twice, where it was asked and where it was forwarded to, and some have been given up by their clients. */
-const MAX_PARKED = 8 * CLIENTS
+const MAX_PARKED = 8 * (CLIENTS + FLEETING_CLIENTS)
 /** All that the clients of a run write is less. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 /** What the repair round has under way at any moment. */
@@ -210,10 +211,12 @@ export class DataWatch {
     }
   }
 
-  /** Where tombstones live briefly: was its key deleted, and is the deletion perhaps known to nobody any more? */
+  /** Is it past its time, or being flushed, or, where tombstones live briefly, was its key deleted, which perhaps nobody knows any more? */
   #mayBeForgotten(entry: Entry): boolean {
-    if (this.#plan.lifetimes.tombstoneMs === undefined) return false
     const key = entry.keyBytes().toString()
+    if (key.startsWith(FLEETING)) return true
+    for (const { node } of this.#cluster.lives.values()) if (compareStamps(entry, node.inside.store.floor) <= 0) return true
+    if (this.#plan.lifetimes.tombstoneMs === undefined) return false
     const history = this.#clients.histories.find((one) => one.key === key)
     return history?.steps.some(({ value, fate }) => value === undefined && fate !== 'refused') === true
   }

@@ -49,7 +49,7 @@ export interface Strictness {
 
 export interface Plan {
   readonly seed: number
-  readonly kind: 'planned' | 'crashes' | 'pressure' | 'exile' | 'mixed'
+  readonly kind: 'planned' | 'crashes' | 'pressure' | 'exile' | 'fleeting' | 'mixed'
   readonly nodes: number
   readonly replicas: number
   readonly maxMemoryBytes: number
@@ -90,8 +90,10 @@ const KINDS = ['mixed', 'planned', 'mixed', 'crashes', 'mixed', 'pressure', 'mix
 const PRESSED_BYTES = 640 * 1024
 const AMPLE_BYTES = 64 * 1024 * 1024
 /** One of so many seeds is of an exile: a member is cut off from all others for longer than they keep its seats and remember what was deleted. */
-const EXILES = 16
+const RARE = 16
 const EXILE_SEED = 10
+/** As many are of clients whose keys expire, and who flush the cache. */
+const FLEETING_SEED = 3
 /** Both a tenth of what they are in the world, or less: an exile has to be longer than the two. */
 const BRIEF: Plan['lifetimes'] = { grace: { stoppedGraceMs: 12_000, crashedGraceMs: 3000 }, tombstoneMs: 2000 }
 const BESIDE_EXILE: readonly FaultKind[] = ['storm', 'reset', 'jump', 'platform-away', 'pair']
@@ -101,8 +103,8 @@ export function planOf(seed: number): Plan {
   const between = (low: number, high: number): number => low + random.next() * (high - low)
   const whole = (low: number, high: number): number => Math.floor(between(low, high + 1))
   const often = (probability: number): boolean => random.next() < probability
-  const exile = seed % EXILES === EXILE_SEED
-  const kind = exile ? 'exile' : (KINDS[seed % KINDS.length] as Plan['kind'])
+  const exile = seed % RARE === EXILE_SEED
+  const kind = exile ? 'exile' : seed % RARE === FLEETING_SEED ? 'fleeting' : (KINDS[seed % KINDS.length] as Plan['kind'])
   const nodes = often(0.6) ? 3 : whole(exile ? 3 : 2, 5)
   const skewed = often(kind === 'planned' ? 0.5 : 0.25)
   const wallOffsetsMs = Array.from({ length: nodes + 2 }, () => {

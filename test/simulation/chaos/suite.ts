@@ -13,10 +13,15 @@ const { chaos } = await import('./chaos.ts')
 const ONCE: ReadonlyMap<number, string> = new Map([
   [252, 'a claimant took slots whose holder was back before it had pulled what others had'],
   [394, 'a beaten primary had just heard of the others again, and took its old copy for one in sync: deleted keys returned'],
+  [
+    634,
+    'followers that dropped a tombstone heard of its mark up to a second later, and their primary was gone by then: a deleted key returned',
+  ],
   [762, 'the last write of a member that was stopped for long came late in its stream, and revived a deleted key'],
   [794, 'a copy that nobody streamed to any more passed for one in sync once its member, alone, had claimed the slot'],
   [808, 'a beaten primary took the word of a follower that went by the other for a confirmation'],
   [1196, 'a stand-in was told nothing when its service was over, and called its copy complete for ever'],
+  [2040, 'a weak term granted by who once had a strong one was beaten by that: each of the two took the other for the holder, for ever'],
 ])
 
 /** One test for each seed. */
