@@ -8,6 +8,9 @@ export type Bytes = Uint8Array
 
 export const NO_BYTES: Buffer = Buffer.alloc(0)
 
+/** So many bytes in front of a message are enough for a transport to put its own header there, instead of copying the message behind one. */
+export const MESSAGE_HEADROOM = 8
+
 /** The bytes that came are not what the layout says. The stream or packet they came in is not to be read further. */
 export class MalformedError extends Error {}
 
@@ -34,6 +37,19 @@ export function endsWith(bytes: Bytes, start: number, end: number, suffix: Bytes
   return true
 }
 
+/** Up to here a loop is faster than a call. */
+const SHORT_BYTES = 24
+
+/** Copies `from[start, end)` to `to` from `at` on, where there must be room. Allocates nothing. */
+export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
+  if (end - start > SHORT_BYTES) {
+    from.copy(to, at, start, end)
+    return
+  }
+  const shift = at - start
+  for (let i = start; i < end; i++) to[shift + i] = from[i] as number
+}
+
 const INITIAL_CAPACITY = 1024
 
 export class ByteWriter {
@@ -46,6 +62,19 @@ export class ByteWriter {
 
   get length(): number {
     return this.#length
+  }
+
+  /** Where what was written lies, until the next write. */
+  get buffer(): Buffer {
+    return this.#buffer
+  }
+
+  /** Makes room for `length` bytes, which the caller writes into `buffer` by itself, all of them, from the place that is answered. */
+  claim(length: number): number {
+    const at = this.#length
+    this.#reserve(length)
+    this.#length = at + length
+    return at
   }
 
   /** Forgets what was written and keeps the memory. Views taken earlier become garbage. */
@@ -133,14 +162,26 @@ export class ByteWriter {
 }
 
 export class ByteReader {
-  readonly buffer: Buffer
+  #buffer: Buffer
   #at: number
-  readonly #end: number
+  #end: number
 
   constructor(buffer: Buffer, start: number = 0, end: number = buffer.length) {
-    this.buffer = buffer
+    this.#buffer = buffer
     this.#at = start
     this.#end = end
+  }
+
+  /** Goes on with other bytes: for one reader that is kept where many would be made. */
+  over(buffer: Buffer, start: number, end: number): this {
+    this.#buffer = buffer
+    this.#at = start
+    this.#end = end
+    return this
+  }
+
+  get buffer(): Buffer {
+    return this.#buffer
   }
 
   get at(): number {
@@ -152,29 +193,29 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.buffer[this.#take(1)] as number
+    return this.#buffer[this.#take(1)] as number
   }
 
   u16(): number {
-    return this.buffer.readUInt16BE(this.#take(2))
+    return this.#buffer.readUInt16BE(this.#take(2))
   }
 
   u32(): number {
-    return this.buffer.readUInt32BE(this.#take(4))
+    return this.#buffer.readUInt32BE(this.#take(4))
   }
 
   u48(): number {
-    return this.buffer.readUIntBE(this.#take(6), 6)
+    return this.#buffer.readUIntBE(this.#take(6), 6)
   }
 
   f64(): number {
-    return this.buffer.readDoubleBE(this.#take(8))
+    return this.#buffer.readDoubleBE(this.#take(8))
   }
 
   text(): string {
     const length = this.u8()
     const start = this.#take(length)
-    return this.buffer.toString('utf8', start, start + length)
+    return this.#buffer.toString('utf8', start, start + length)
   }
 
   /** Skips `length` bytes and tells where they begin in `buffer`. */
@@ -185,7 +226,7 @@ export class ByteReader {
   /** A view, not a copy: valid as long as the buffer is. */
   raw(length: number): Buffer {
     const start = this.#take(length)
-    return this.buffer.subarray(start, start + length)
+    return this.#buffer.subarray(start, start + length)
   }
 
   /** A view of bytes that follow a 32-bit length. */

@@ -9,7 +9,7 @@
  * whatever it sends next, and all that was written there before the primary read it comes no later. So neither clocks that differ nor messages that
  * were long under way make a copy look fresher than it is.
  */
-import { ByteReader, MalformedError } from '../lib/bytes.ts'
+import { ByteReader, MalformedError, NO_BYTES } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
 import { decodeEntry } from '../lib/entry-codec.ts'
@@ -69,6 +69,8 @@ export class Incoming {
   readonly #clock: Clock
   readonly #events: FollowEvents
   readonly #entry = new Entry()
+  /** The body of the frame that is being read. */
+  readonly #body = new ByteReader(NO_BYTES)
   #link: PeerLink | null = null
   #epoch = 0
   #applied = 0
@@ -216,11 +218,12 @@ export class Incoming {
   }
 
   #frames(reader: ByteReader): void {
+    const { buffer } = reader
     while (reader.remaining > 0) {
       const type = reader.u8()
       const length = reader.u32()
       const start = reader.skip(length)
-      this.#frame(type, new ByteReader(reader.buffer, start, start + length))
+      this.#frame(type, this.#body.over(buffer, start, start + length))
     }
   }
 

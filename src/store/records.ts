@@ -5,7 +5,7 @@
  * counter, 4 the value's length and flags, 5 the key's length and the writer's number. A perishable entry, one that expires or is a tombstone,
  * has three more: the expiry (low, high) and its place in the list of its kind. Then come the key's bytes and the value's.
  */
-import { type Bytes, compareBytes } from '../lib/bytes.ts'
+import { type Bytes, compareBytes, copyBytes } from '../lib/bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import type { Arena } from './arena.ts'
 import { UNIT_BYTES } from './segments.ts'
@@ -30,9 +30,6 @@ const JSON_BIT = 1
 const TOMBSTONE_BIT = 2
 const PERISHABLE_BIT = 4
 const LENGTH_SHIFT = 4
-
-/** Up to here a loop is faster than a call. */
-const SHORT_BYTES = 24
 
 export class Records {
   readonly #arena: Arena
@@ -76,8 +73,8 @@ export class Records {
       to += PERISHABLE_BYTES
     }
     const bytes = arena.bytes[address >>> arena.shift] as Buffer
-    copy(entry.key, entry.keyStart, entry.keyEnd, bytes, to)
-    copy(entry.value, entry.valueStart, entry.valueEnd, bytes, to + keyLength)
+    copyBytes(entry.key, entry.keyStart, entry.keyEnd, bytes, to)
+    copyBytes(entry.value, entry.valueStart, entry.valueEnd, bytes, to + keyLength)
   }
 
   /** Sets every field of `into`: a window on the block. */
@@ -262,13 +259,4 @@ export class Records {
 /** Whether time alone will remove it. */
 export function isPerishable(entry: Entry): boolean {
   return entry.tombstone || entry.expiresAtMs !== NEVER
-}
-
-function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start > SHORT_BYTES) {
-    from.copy(to, at, start, end)
-    return
-  }
-  const shift = at - start
-  for (let i = start; i < end; i++) to[shift + i] = from[i] as number
 }
