@@ -202,6 +202,7 @@ export class Followers {
     const self = this.#context.self().name
     const follow = new Map<Outgoing, Map<Term, SlotSet>>()
     const unfollow = new Map<Outgoing, SlotSet>()
+    const lists: (readonly Outgoing[])[] = [NOBODY]
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       if (table.role(slot) !== PRIMARY) continue
       const before = this.#bySlot[slot] as readonly Outgoing[]
@@ -227,7 +228,7 @@ export class Followers {
         // One that went by another holder, too: it may have come back to this one, and think that it is streamed to.
         else if (current) addToGroup(unfollow, outgoing, slot)
       }
-      this.#bySlot[slot] = after.length === 0 ? NOBODY : after
+      this.#bySlot[slot] = shared(lists, after)
     }
     for (const [outgoing, slots] of unfollow) {
       for (const slot of slots) outgoing.setState(slot, UNFOLLOWED)
@@ -349,4 +350,12 @@ export class Followers {
     for (const name of seats) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
     return true
   }
+}
+
+/** A list of the same followers that there is already: few serve thousands of slots, and stay in the processor's cache, where every write reads one. */
+function shared(lists: (readonly Outgoing[])[], list: readonly Outgoing[]): readonly Outgoing[] {
+  const known = lists.find((other) => other.length === list.length && other.every((outgoing, i) => outgoing === list[i]))
+  if (known !== undefined) return known
+  lists.push(list)
+  return list
 }

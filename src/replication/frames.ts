@@ -9,6 +9,7 @@ import { encodeStamp } from '../lib/stamp-codec.ts'
 import type { Stamp } from '../lib/version.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
 import { encodeMarks, type SlotMarks } from './mark-codec.ts'
+import type { MessageMemory } from './message-memory.ts'
 import { encodeList, type SlotList } from './repair-codec.ts'
 
 export const FRAME_ENTRY = 1
@@ -56,11 +57,16 @@ export interface Progress {
 
 /** Gathers the frames of one message. */
 export class FrameWriter {
+  /** The frames, behind the place of the message's header. */
   readonly #writer = new ByteWriter(16 * 1024)
   readonly #touches = new ByteWriter(1024)
 
+  constructor() {
+    this.reset()
+  }
+
   get bytes(): number {
-    return this.#writer.length
+    return this.#writer.length - MESSAGE_HEADER_BYTES
   }
 
   get hasTouches(): boolean {
@@ -133,8 +139,8 @@ export class FrameWriter {
     this.#end(at)
   }
 
-  /** The whole message, and an empty writer for the next. */
-  finish(epoch: number, sequence: number, stamp: Stamp, { accepted, echo }: Progress): Buffer {
+  /** The whole message, in that memory or in its own, and an empty writer for the next. */
+  finish(epoch: number, sequence: number, stamp: Stamp, { accepted, echo }: Progress, memory: MessageMemory | null = null): Buffer {
     if (this.hasTouches) {
       this.#writer.u8(FRAME_TOUCH).block(this.#touches.toBuffer())
       this.#touches.reset()
@@ -142,14 +148,20 @@ export class FrameWriter {
     const at = this.#begin(FRAME_PROGRESS)
     this.#writer.u48(accepted).u48(echo)
     this.#end(at)
-    const message = messageOf(epoch, sequence, sequence, stamp, this.#writer)
-    this.#writer.reset()
+    HEADER.reset()
+    encodeStamp(HEADER.u32(epoch).u48(sequence).u48(sequence), stamp)
+    const { buffer, length } = this.#writer
+    HEADER.buffer.copy(buffer, 0, 0, MESSAGE_HEADER_BYTES)
+    const message = memory === null ? Buffer.allocUnsafe(length) : memory.take(length)
+    buffer.copy(message, 0, 0, length)
+    this.reset()
     return message
   }
 
   reset(): void {
     this.#writer.reset()
     this.#touches.reset()
+    this.#writer.claim(MESSAGE_HEADER_BYTES)
   }
 
   #termAndChecks(type: number, term: Term, checks: readonly SlotCheck[]): void {
@@ -160,27 +172,28 @@ export class FrameWriter {
     this.#end(at)
   }
 
+  /** Where the body starts. */
   #begin(type: number): number {
-    this.#writer.u8(type).u32(0)
-    return this.#writer.length
+    const at = this.#writer.claim(FRAME_HEADER_BYTES)
+    this.#writer.buffer[at] = type
+    return at + FRAME_HEADER_BYTES
   }
 
   #end(bodyStart: number): void {
-    this.#writer.patchU32(bodyStart - FRAME_HEADER_BYTES + 1, this.#writer.length - bodyStart)
+    const { buffer, length } = this.#writer
+    const bodyLength = length - bodyStart
+    buffer[bodyStart - 4] = bodyLength >>> 24
+    buffer[bodyStart - 3] = bodyLength >>> 16
+    buffer[bodyStart - 2] = bodyLength >>> 8
+    buffer[bodyStart - 1] = bodyLength
   }
 }
 
-const HEARTBEAT = new ByteWriter(12)
+const HEADER = new ByteWriter(MESSAGE_HEADER_BYTES)
 
 export function heartbeat(epoch: number, last: number, stamp: Stamp, { accepted, echo }: Progress): Buffer {
-  HEARTBEAT.reset()
-  return messageOf(epoch, 0, last, stamp, HEARTBEAT.u48(accepted).u48(echo))
-}
-
-function messageOf(epoch: number, sequence: number, last: number, stamp: Stamp, frames: ByteWriter): Buffer {
-  const body = frames.toBuffer()
-  const writer = new ByteWriter(MESSAGE_HEADER_BYTES + body.length).u32(epoch).u48(sequence).u48(last)
-  return encodeStamp(writer, stamp).raw(body).toBuffer()
+  const writer = new ByteWriter(MESSAGE_HEADER_BYTES + 12).u32(epoch).u48(0).u48(last)
+  return encodeStamp(writer, stamp).u48(accepted).u48(echo).toBuffer()
 }
 
 /** What a follower says of the slots that it was told to follow. */

@@ -5,13 +5,14 @@
  * resumes without a gap. What waits is bounded: over the bound everything is given up, a new epoch begins, and the follower's copies have to be
  * checked again. At most `WINDOW_BYTES` are under way, so a slow follower costs this member the backlog and nothing else.
  */
-import { ByteReader } from '../lib/bytes.ts'
+import { ByteReader, MESSAGE_HEADROOM } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeAck, type FollowStatus, FrameWriter, heartbeat, type Progress } from './frames.ts'
+import { MessageMemory } from './message-memory.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
 /** What a follower is to one slot of this primary. */
@@ -30,7 +31,8 @@ export type FollowState = 0 | 1 | 2 | 3 | 4 | 5
 const IN_SYNC_MS = 1000
 const WINDOW_BYTES = 8 * 1024 * 1024
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
-const FLUSH_BYTES = 512 * 1024
+/** Of more frames a message is made before the turn ends: what is copied and sent at once should not push everything else out of the processor's cache. */
+const FLUSH_BYTES = 64 * 1024
 
 /**
  * What became of what somebody waits for: the follower `held` it once; this life of it, or this member, is `gone`; or it is `void`, because the session
@@ -73,6 +75,7 @@ export class Outgoing {
   readonly #hybrid: HybridClock
   readonly #events: OutgoingEvents
   readonly #frames = new FrameWriter()
+  readonly #memory = new MessageMemory()
   readonly #waiting: Waiting[] = []
   /** In ascending order of the sequence. */
   readonly #confirmations = new Set<Confirmation>()
@@ -223,7 +226,7 @@ export class Outgoing {
   #finish(): void {
     const sequence = this.#nextSequence++
     // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
-    const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress())
+    const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress(), this.#memory)
     this.#waiting.push({ sequence, message, sinceMs: this.#clock.now() })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
@@ -248,12 +251,14 @@ export class Outgoing {
   }
 
   opened(link: PeerLink): void {
+    this.#memory.abandon()
     this.#link = link
     this.#resumed = false
   }
 
   linkClosed(link: PeerLink): void {
     if (this.#link !== link) return
+    this.#memory.abandon()
     this.#link = null
     this.#resumed = false
   }
@@ -286,13 +291,14 @@ export class Outgoing {
   #release(sequence: number, refused: SlotSet | null): void {
     this.#ackedSequence = Math.max(this.#ackedSequence, sequence)
     let released = 0
-    for (const waiting of this.#waiting) {
-      if (waiting.sequence > this.#ackedSequence) break
+    for (const { sequence: own, message } of this.#waiting) {
+      if (own > this.#ackedSequence) break
       released++
-      this.#waitingBytes -= waiting.message.length
-      if (waiting.sequence <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - waiting.message.length)
+      this.#waitingBytes -= message.length
+      if (own <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - message.length)
+      this.#memory.give(message)
     }
-    this.#waiting.splice(0, released)
+    if (released > 0) this.#waiting.splice(0, released)
     for (const confirmation of this.#confirmations) {
       if (confirmation.sequence > this.#ackedSequence) break
       this.#confirmations.delete(confirmation)
@@ -339,7 +345,7 @@ export class Outgoing {
     for (let i = Math.max(0, this.#sentSequence - first + 1); i < this.#waiting.length; i++) {
       if (this.#underWayBytes >= WINDOW_BYTES) return
       const { sequence, message } = this.#waiting[i] as Waiting
-      this.#link.send(message)
+      this.#link.send(message, MESSAGE_HEADROOM)
       this.#sentSequence = sequence
       this.#underWayBytes += message.length
     }
@@ -359,6 +365,7 @@ export class Outgoing {
     this.#nextSequence = 1
     this.#sentSequence = 0
     this.#ackedSequence = 0
+    this.#memory.abandon()
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#underWayBytes = 0

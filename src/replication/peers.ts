@@ -8,7 +8,8 @@ export interface PeerIdentity {
 
 export interface PeerLink {
   readonly peer: PeerIdentity
-  send(message: Buffer): void
+  /** The message has been copied when the turn is over. `headroom`: so many bytes in front of it, in the same memory, are there to be written to. */
+  send(message: Buffer, headroom?: number): void
   /** Gives the link up: its handlers' `closed` follows in a later turn. */
   close(): void
 }

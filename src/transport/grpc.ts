@@ -116,11 +116,12 @@ function openStream(call: Duplex, handlers: MessageStreamHandlers, release: () =
   call.on('close', () => finish('closed'))
   call.on('cancelled', () => finish('cancelled'))
   return {
-    send: (message) => {
+    send: (message, headroom = 0) => {
       if (over) return
-      queuedBytes += message.length
-      call.write(message, () => {
-        queuedBytes -= message.length
+      const { length } = message
+      queuedBytes += length
+      call.write(encodePayload(message, headroom), () => {
+        queuedBytes -= length
       })
     },
     get queuedBytes() {
@@ -135,15 +136,15 @@ function openStream(call: Duplex, handlers: MessageStreamHandlers, release: () =
   }
 }
 
-/** The service's methods with serializers that read and write the one `bytes` field in place (field 1, wire type 2). */
+/** The service's methods with serializers for the one `bytes` field (field 1, wire type 2): it is read in place, and written before gRPC gets the message. */
 function loadMethods(): Record<Channel, grpc.MethodDefinition<Buffer, Buffer>> {
   const definition = loadSync(assetPath('proto/peer.proto'))
   const service = definition['jackdaw.peer.v1.Peer'] as grpc.ServiceDefinition
   const method = (name: string): grpc.MethodDefinition<Buffer, Buffer> => ({
     ...(service[name] as grpc.MethodDefinition<Buffer, Buffer>),
-    requestSerialize: encodePayload,
+    requestSerialize: (payload) => payload,
     requestDeserialize: decodePayload,
-    responseSerialize: encodePayload,
+    responseSerialize: (payload) => payload,
     responseDeserialize: decodePayload,
   })
   return { request: method('Request'), replication: method('Replication'), bulk: method('Bulk') }
@@ -151,17 +152,22 @@ function loadMethods(): Record<Channel, grpc.MethodDefinition<Buffer, Buffer>> {
 
 const PAYLOAD_TAG = 0x0a
 
-export function encodePayload(payload: Buffer): Buffer {
+/** The payload as a message: a copy, unless the `headroom` bytes in front of it, which it may overwrite, are enough for the header. */
+export function encodePayload(payload: Buffer, headroom: number = 0): Buffer {
   let lengthBytes = 1
   for (let rest = payload.length >>> 7; rest !== 0; rest >>>= 7) lengthBytes++
-  const message = Buffer.allocUnsafe(1 + lengthBytes + payload.length)
+  const headerBytes = 1 + lengthBytes
+  const inPlace = headroom >= headerBytes
+  const message = inPlace
+    ? Buffer.from(payload.buffer, payload.byteOffset - headerBytes, headerBytes + payload.length)
+    : Buffer.allocUnsafe(headerBytes + payload.length)
   message[0] = PAYLOAD_TAG
   let rest = payload.length
   for (let i = 1; i <= lengthBytes; i++) {
     message[i] = (rest & 0x7f) | (i < lengthBytes ? 0x80 : 0)
     rest >>>= 7
   }
-  payload.copy(message, 1 + lengthBytes)
+  if (!inPlace) payload.copy(message, headerBytes)
   return message
 }
 

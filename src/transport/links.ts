@@ -21,7 +21,8 @@ export interface PeerIdentity {
 export interface Link {
   readonly peer: PeerIdentity
   readonly channel: Channel
-  send(message: Buffer): void
+  /** See `MessageStream.send`. */
+  send(message: Buffer, headroom?: number): void
   readonly queuedBytes: number
   /** Gives the stream up; `closed` follows in a later turn, and a dialled link is dialled again. Safe to call twice. */
   close(): void
@@ -248,7 +249,7 @@ function linkOver(stream: MessageStream, peer: PeerIdentity, channel: Channel, g
   return {
     peer,
     channel,
-    send: (message) => stream.send(message),
+    send: (message, headroom) => stream.send(message, headroom),
     get queuedBytes() {
       return stream.queuedBytes
     },

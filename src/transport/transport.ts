@@ -33,8 +33,11 @@ export type Channel = 'request' | 'replication' | 'bulk'
 export const CHANNELS: readonly Channel[] = ['request', 'replication', 'bulk']
 
 export interface MessageStream {
-  /** Queues one message; order is kept, nothing is lost while the stream is open, nothing is said when it is not. Bounded by the caller's credit. */
-  send(message: Buffer): void
+  /**
+   * Queues one message; order is kept, nothing is lost while the stream is open, nothing is said when it is not. Bounded by the caller's credit. The message
+   * has been copied when the turn of the event loop is over. `headroom`: so many bytes in front of it, in the same memory, are there to be written to.
+   */
+  send(message: Buffer, headroom?: number): void
   /** Bytes queued here that the network has not taken. */
   readonly queuedBytes: number
   /** Ends the stream; `closed` is not called for one's own end. Safe to call twice. */
