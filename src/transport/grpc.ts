@@ -4,7 +4,13 @@
  *
  * grpc-js as it comes keeps dead connections for minutes (keepalive off), waits up to 120 s between attempts, and shares one connection for
  * equal targets; the options below end all three. It also ignores how much is queued, so `queuedBytes` counts what the stream has not taken.
+ *
+ * Its server leaves HTTP/2's window at 64 KiB, whatever the options say: what comes to a busy member would wait for its event loop after each 64 KiB, and
+ * more so the busier it is. Node tells of every stream that is opened to it (`node:diagnostics_channel`), and with the first the window is made as wide as
+ * the other direction's.
  */
+import { subscribe } from 'node:diagnostics_channel'
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { assetPath } from '../lib/asset-path.ts'
@@ -12,6 +18,8 @@ import { type Address, CHANNELS, type Channel, type MessageStream, type MessageS
 
 /** A message may hold one entry of the largest value allowed, or a turn's worth of small ones. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+const WINDOW_BYTES = 4 * 1024 * 1024
 
 const CONNECTION_OPTIONS: grpc.ChannelOptions = {
   'grpc.keepalive_time_ms': 2000,
@@ -22,12 +30,25 @@ const CONNECTION_OPTIONS: grpc.ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  'grpc-node.flow_control_window': 4 * 1024 * 1024,
+  'grpc-node.flow_control_window': WINDOW_BYTES,
 }
 
 type Duplex = grpc.ClientDuplexStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>
 
 const METHODS: Record<Channel, grpc.MethodDefinition<Buffer, Buffer>> = loadMethods()
+const PATHS: ReadonlySet<unknown> = new Set(CHANNELS.map((channel) => METHODS[channel].path))
+const widened = new WeakSet<ServerHttp2Session>()
+
+// Once for the process: there is one channel of diagnostics for all servers, and the paths tell ours.
+subscribe('http2.server.stream.start', (message) => {
+  const { stream, headers } = message as { readonly stream: ServerHttp2Stream; readonly headers: IncomingHttpHeaders }
+  const session = stream.session as ServerHttp2Session | undefined
+  if (session === undefined || session.destroyed || widened.has(session) || !PATHS.has(headers[':path'])) return
+  widened.add(session)
+  // For the connection, and for its streams, this one among them.
+  session.setLocalWindowSize(WINDOW_BYTES)
+  session.settings({ initialWindowSize: WINDOW_BYTES })
+})
 
 export class GrpcStreams implements StreamTransport {
   readonly #server = new grpc.Server(CONNECTION_OPTIONS)

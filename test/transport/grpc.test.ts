@@ -1,6 +1,7 @@
 /** Peer streams over real gRPC, on loopback; and the one field of their messages, byte by byte. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { connect as connectHttp2, constants } from 'node:http2'
 import { createServer } from 'node:net'
 import fc from 'fast-check'
 import { suite } from 'uvu'
@@ -306,6 +307,43 @@ for (const [what, hex] of MALFORMED) {
 test('a message that is truncated at any byte but the first is refused', () => {
   const whole = encodePayload(Buffer.alloc(200, 1))
   for (let length = 1; length < whole.length; length++) assert.throws(() => decodePayload(whole.subarray(0, length)), /peer message/)
+})
+
+test('the header of a message is written in front of it where there is room, and else a copy is made', () => {
+  for (const length of [0, 1, 127, 128, 20_000, 3_000_000]) {
+    const memory = Buffer.alloc(length + 10, 0xee)
+    const payload = memory.subarray(10)
+    const copied = encodePayload(payload)
+    const inPlace = encodePayload(payload, 10)
+    assert.ok(inPlace.equals(copied))
+    assert.is(inPlace.buffer, memory.buffer)
+    assert.is.not(copied.buffer, memory.buffer)
+    assert.ok(decodePayload(inPlace).equals(payload))
+    // One byte less than it takes.
+    assert.is.not(encodePayload(payload, copied.length - length - 1).buffer, memory.buffer)
+  }
+})
+
+test('who dials may send megabytes before the other end has read any', async () => {
+  const streams = new GrpcStreams()
+  streams.onStream(() => new End())
+  const port = await streams.listen('127.0.0.1', 0)
+  const session = connectHttp2(`http://127.0.0.1:${port}`)
+  try {
+    const call = session.request({
+      [constants.HTTP2_HEADER_METHOD]: 'POST',
+      [constants.HTTP2_HEADER_PATH]: '/jackdaw.peer.v1.Peer/Replication',
+      [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
+      te: 'trailers',
+    })
+    call.on('error', () => {})
+    const wide = 4 * 1024 * 1024
+    await until(() => session.remoteSettings?.initialWindowSize === wide, 'the window of streams')
+    await until(() => (session.state.remoteWindowSize ?? 0) >= wide, 'the window of the connection')
+  } finally {
+    session.destroy()
+    streams.close()
+  }
 })
 
 test.run()
