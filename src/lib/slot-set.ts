@@ -46,6 +46,13 @@ export class SlotSet {
     this.#size--
   }
 
+  copy(): SlotSet {
+    const copy = new SlotSet()
+    copy.#bits.set(this.#bits)
+    copy.#size = this.#size
+    return copy
+  }
+
   clear(): void {
     this.#bits.fill(0)
     this.#size = 0

@@ -23,10 +23,25 @@ export function compareTerms(a: Term | null, b: Term | null): number {
 }
 
 export function sameTerm(a: Term | null, b: Term | null): boolean {
-  return compareTerms(a, b) === 0
+  return a === b || compareTerms(a, b) === 0
+}
+
+/**
+ * The terms last written and read, so that one that comes again comes as the same object: thousands of slots share a term, are compared one by one
+ * whenever a table arrives, and a look at the object tells that nothing changed.
+ */
+const RECENT = 64
+const recent: Term[] = []
+let oldest = 0
+
+function remember(term: Term): void {
+  if (recent.includes(term)) return
+  recent[oldest] = term
+  oldest = (oldest + 1) % RECENT
 }
 
 export function encodeTerm(writer: ByteWriter, term: Term): void {
+  remember(term)
   writer
     .u48(term.ms)
     .u16(term.counter)
@@ -40,5 +55,9 @@ export function decodeTerm(reader: ByteReader): Term {
   const counter = reader.u16()
   const generation = reader.u48()
   const strong = reader.u8() === 1
-  return { ms, counter, generation, strong, name: reader.text() }
+  const term = { ms, counter, generation, strong, name: reader.text() }
+  const known = recent.find((other) => other.ms === ms && sameTerm(other, term))
+  if (known !== undefined) return known
+  remember(term)
+  return term
 }

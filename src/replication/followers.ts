@@ -10,7 +10,7 @@
  */
 import type { Entry } from '../lib/entry.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
-import type { SlotSet } from '../lib/slot-set.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import { ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
@@ -27,7 +27,10 @@ const SETTLE_MS = 300
 const REFOLLOW_MS = 500
 /** The rejoin grace of a member that crashed: a link that is gone for as long is no better. */
 const CUT_OFF_MS = 30_000
+/** Where nothing of a follower's slots is due, as with a stand-in that is to hold no copy, it is looked at again after so long, or when the view changes. */
+const LEAD_LOOK_MS = 250
 const NOBODY: readonly Outgoing[] = []
+const EVERY_SLOT = SlotSet.all()
 
 export class Followers {
   readonly #context: Context
@@ -157,13 +160,18 @@ export class Followers {
     this.#seatsCompleteSinceMs[slot] = -1
   }
 
-  /** This member has just taken slots under `term` and written nothing under it: who follows from now on misses nothing of it. */
-  took(term: Term): void {
-    this.#reconcile(term)
+  /** This member has just taken the slots under `term` and written nothing under it: who follows from now on misses nothing of it. */
+  took(term: Term, slots: SlotSet): void {
+    this.#reconcile(slots, term)
   }
 
   tick(nowMs: number): void {
-    if (this.#dirty) this.#reconcile(null)
+    if (this.#dirty) {
+      this.#dirty = false
+      this.#reconcile(EVERY_SLOT, null)
+      // What a follower is wished to hold may have changed.
+      for (const outgoing of this.#outgoing.values()) outgoing.leadAtMs = 0
+    }
     for (const outgoing of this.#outgoing.values()) if (outgoing.isOpen && outgoing.incomplete > 0) this.#lead(outgoing, nowMs)
   }
 
@@ -195,15 +203,14 @@ export class Followers {
     this.#cutOff = cutOff
   }
 
-  #reconcile(fresh: Term | null): void {
-    this.#dirty = false
+  #reconcile(slots: SlotSet, fresh: Term | null): void {
     const { table } = this.#context
     const view = this.#context.view()
     const self = this.#context.self().name
     const follow = new Map<Outgoing, Map<Term, SlotSet>>()
     const unfollow = new Map<Outgoing, SlotSet>()
     const lists: (readonly Outgoing[])[] = [NOBODY]
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    for (const slot of slots) {
       if (table.role(slot) !== PRIMARY) continue
       const before = this.#bySlot[slot] as readonly Outgoing[]
       const after: Outgoing[] = []
@@ -230,44 +237,54 @@ export class Followers {
       }
       this.#bySlot[slot] = shared(lists, after)
     }
-    for (const [outgoing, slots] of unfollow) {
-      for (const slot of slots) outgoing.setState(slot, UNFOLLOWED)
-      outgoing.write((frames) => frames.unfollow(slots))
+    for (const [outgoing, left] of unfollow) {
+      for (const slot of left) outgoing.setState(slot, UNFOLLOWED)
+      outgoing.write((frames) => frames.unfollow(left))
     }
     for (const [outgoing, terms] of follow) {
-      for (const [term, slots] of terms) {
-        for (const slot of slots) {
+      for (const [term, joined] of terms) {
+        for (const slot of joined) {
           outgoing.setState(slot, FOLLOWING)
           outgoing.markControl(slot)
         }
-        outgoing.write((frames) => frames.follow(term, slots, sameTerm(term, fresh)))
+        outgoing.write((frames) => frames.follow(term, joined, sameTerm(term, fresh)))
       }
     }
   }
 
   #lead(outgoing: Outgoing, nowMs: number): void {
+    if (nowMs < outgoing.leadAtMs) return
     const { table, store } = this.#context
     const checks = new Map<Term, SlotCheck[]>()
+    let nextMs = nowMs + LEAD_LOOK_MS
+    let changed = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const state = outgoing.state(slot)
       if (state === UNFOLLOWED || state === COMPLETE || state === FILLING) continue
-      if (table.role(slot) !== PRIMARY || !outgoing.controlConfirmed(slot)) continue
+      if (table.role(slot) !== PRIMARY) continue
+      if (!outgoing.controlConfirmed(slot)) {
+        nextMs = nowMs
+        continue
+      }
       if (state === FOLLOWING) {
-        if (
-          nowMs - (outgoing.sinceMs[slot] as number) < SETTLE_MS ||
-          !this.#patience.mayFill(outgoing, slot, nowMs) ||
-          !this.#shouldHoldCopy(slot, outgoing, nowMs)
-        )
+        const settledMs = (outgoing.sinceMs[slot] as number) + SETTLE_MS
+        if (nowMs < settledMs) {
+          if (settledMs < nextMs) nextMs = settledMs
           continue
+        }
+        if (!this.#patience.mayFill(outgoing, slot, nowMs) || !this.#shouldHoldCopy(slot, outgoing, nowMs)) continue
         addCheck(checks, table.term(slot) as Term, { slot, ...store.slotDigest(slot) })
       } else if (state === CHECKING) {
         this.#fill(outgoing, slot)
+        changed = true
       } else {
         // It has read all of the snapshot, and does not say that it is complete.
         this.#patience.failed(outgoing, slot, nowMs)
         outgoing.setState(slot, FOLLOWING)
+        changed = true
       }
     }
+    outgoing.leadAtMs = changed || checks.size > 0 ? 0 : nextMs
     for (const [term, list] of checks) {
       for (const { slot } of list) {
         outgoing.setState(slot, CHECKING)

@@ -268,20 +268,27 @@ export class Following {
     }
     if (taken !== null && taken.size > 0) {
       this.#context.logger.info({ from: session.peer.name, slots: taken.size }, 'took over slots')
-      this.#parts.followers.took(term)
+      this.#parts.followers.took(term, taken)
     }
     this.statusChanged()
   }
 
   #statusFor(session: Incoming): FollowStatus {
+    const { table } = this.#context
+    const { name, generation } = session.peer
     const complete = new SlotSet()
     const elsewhere = new SlotSet()
+    let last: Term | null = null
+    let theirs = false
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const term = this.#context.table.term(slot)
-      const theirs = term?.name === session.peer.name && term.generation === session.peer.generation
-      if (theirs && this.#context.table.isComplete(slot)) complete.add(slot)
+      const term = table.term(slot)
+      if (term !== last) {
+        last = term
+        theirs = term?.name === name && term.generation === generation
+      }
+      if (theirs && table.isComplete(slot)) complete.add(slot)
       // What it writes to a slot that is held here is with its holder; a later term of its own may be known before its stream has led there.
-      else if (theirs || term === null || this.#context.table.role(slot) !== NONE) continue
+      else if (theirs || term === null || table.role(slot) !== NONE) continue
       else if (session.streamed.has(slot) && !this.#covers(session, term, slot)) elsewhere.add(slot)
     }
     return { complete, elsewhere }

@@ -10,7 +10,7 @@ import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
-import { sameTerm, type Term } from '../placement/index.ts'
+import { sameTerm, type Term, type View } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import { decodeSlots, encodeSlots, KIND_CONFIRM, KIND_OFFER } from './messages.ts'
@@ -27,6 +27,8 @@ const MAX_OFFER_BACKLOG_BYTES = 256 * 1024
 /** A member that leaves cannot wait for a quieter moment. */
 const MAX_LEAVING_BACKLOG_BYTES = 16 * 1024 * 1024
 const MAX_REMEMBERED_REQUESTS = 1000
+/** Slots that one grant moves: operations on them wait while both sides go through all of it, and code that has not run before is slow. */
+const MAX_BATCH_SLOTS = 2048
 
 interface Grant {
   readonly number: number
@@ -44,12 +46,23 @@ interface Request {
   taken: SlotSet | null
 }
 
+interface Displaced {
+  readonly view: View | null
+  readonly primaryVersion: number
+  readonly slots: SlotSet
+}
+
+const EVERY_SLOT = SlotSet.all()
+const ANYBODY = (): boolean => true
+
 export class HandOver {
   readonly #context: Context
   readonly #followers: Followers
   /** Heirs with an offer under way. */
   readonly #offered = new Set<string>()
   #grants: Grant[] = []
+  /** As of this view and this set of primary slots. */
+  #displaced: Displaced = { view: null, primaryVersion: 0, slots: new SlotSet() }
   /** By number: what this member, as an heir, has asked for. */
   readonly #requests = new Map<number, Request>()
   #nextNumber = 1
@@ -67,13 +80,33 @@ export class HandOver {
 
   /** Offers slots to those who should have them. */
   offer(nowMs: number): void {
+    const { leaving, table } = this.#context
+    if (table.primaries === 0) return
     const offers = new Map<string, SlotSet>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (!this.#context.table.isPrimary(slot)) continue
+    for (const slot of leaving() ? EVERY_SLOT : this.#displacedNow()) {
+      if (!table.isPrimary(slot)) continue
       const heir = this.#heir(slot, nowMs)
-      if (heir !== undefined && !this.#offered.has(heir)) addToGroup(offers, heir, slot)
+      if (heir === undefined || this.#offered.has(heir)) continue
+      if ((offers.get(heir)?.size ?? 0) < MAX_BATCH_SLOTS) addToGroup(offers, heir, slot)
     }
     for (const [heir, slots] of offers) this.#offer(heir, slots)
+  }
+
+  /** Slots held here that another should have once it can: in quiet times none, and then nothing is to be looked through. */
+  #displacedNow(): SlotSet {
+    const { self, table } = this.#context
+    const view = this.#context.view()
+    const before = this.#displaced
+    if (before.view === view && before.primaryVersion === table.primaryVersion) return before.slots
+    const { name } = self()
+    const slots = new SlotSet()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      if (!table.isPrimary(slot)) continue
+      const wished = view.firstAvailable(slot, ANYBODY)
+      if (wished !== undefined && wished !== name) slots.add(slot)
+    }
+    this.#displaced = { view, primaryVersion: table.primaryVersion, slots }
+    return slots
   }
 
   /** The heir says that it holds slots under `term`. */
@@ -124,7 +157,7 @@ export class HandOver {
     const view = this.#context.view()
     const self = this.#context.self().name
     if (this.#context.leaving()) return view.firstAvailable(slot, (name) => name !== self && this.#followers.inSync(name, slot, nowMs))
-    const wished = view.firstAvailable(slot, () => true)
+    const wished = view.firstAvailable(slot, ANYBODY)
     if (wished === undefined || wished === self || !this.#followers.inSync(wished, slot, nowMs)) return undefined
     const generation = view.generationOf(wished) as number
     const completeSinceMs = this.#followers.outgoing({ name: wished, generation })?.sinceMs[slot] as number

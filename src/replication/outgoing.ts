@@ -99,6 +99,8 @@ export class Outgoing {
   /** Entries put into this epoch's stream. */
   #accepted = 0
   incomplete = 0
+  /** Before this time, in ms of the clock, no slot of the follower's is due to be led on, unless the state of one changes. */
+  leadAtMs = 0
 
   constructor(peer: PeerIdentity, clock: Clock, hybrid: HybridClock, events: OutgoingEvents) {
     this.peer = peer
@@ -136,7 +138,8 @@ export class Outgoing {
     if (before !== UNFOLLOWED && before !== COMPLETE) this.incomplete--
     if (state !== UNFOLLOWED && state !== COMPLETE) this.incomplete++
     this.states[slot] = state
-    this.sinceMs[slot] = this.#clock.now()
+    this.sinceMs[slot] = this.#clock.turn()
+    this.leadAtMs = 0
   }
 
   /**

@@ -489,7 +489,7 @@ export class Replication {
     return {
       primarySlots: this.#table.primaries,
       parkedSlots: this.#table.parked,
-      completeSlots: this.#table.completeSet().size,
+      completeSlots: this.#table.completeSlots,
       orphanSlots: this.#claims.orphans,
       backlogBytes,
       lagSeconds: lagMs / 1000,

@@ -33,6 +33,8 @@ export class SlotTable {
   readonly #completeUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
   readonly #roles = new Uint8Array(SLOT_COUNT)
   readonly #hasCopy = new Uint8Array(SLOT_COUNT)
+  /** What follows from the above, kept: it is asked for whole, and slot by slot, at moments when operations wait. */
+  readonly #complete = new SlotSet()
   #primaries = 0
   #parked = 0
   #primaryVersion = 1
@@ -69,8 +71,11 @@ export class SlotTable {
   }
 
   isComplete(slot: number): boolean {
-    const term = this.#terms[slot] as Term | null
-    return term !== null && (this.#roles[slot] === PRIMARY || sameTerm(this.#completeUnder[slot] as Term | null, term))
+    return this.#complete.has(slot)
+  }
+
+  get completeSlots(): number {
+    return this.#complete.size
   }
 
   completeUnder(slot: number): Term | null {
@@ -97,13 +102,15 @@ export class SlotTable {
    * except that a holder who is gone yields to one who is not: else nobody could take over from a strong holder with a weak term.
    */
   adopt(slot: number, term: Term): boolean {
-    if (!this.#prevails(term, this.#terms[slot] as Term | null)) return false
+    const known = this.#terms[slot] as Term | null
+    if (known === term || !this.#prevails(term, known)) return false
     const role = this.#roles[slot] as Role
     const completed = this.isComplete(slot)
     this.#terms[slot] = term
-    if (role !== NONE) {
-      this.#setRole(slot, NONE)
+    if (role === NONE) this.#weigh(slot)
+    else {
       this.#completeUnder[slot] = null
+      this.#setRole(slot, NONE)
       if (role !== CLAIMING) this.#events.beaten(slot, term)
     }
     if (completed) this.#events.publicationChanged(false)
@@ -116,12 +123,14 @@ export class SlotTable {
     this.#hasCopy[slot] = 1
     if (sameTerm(this.#completeUnder[slot] as Term | null, term)) return
     this.#completeUnder[slot] = term
+    this.#weigh(slot)
     this.#events.publicationChanged(false)
   }
 
   markPartial(slot: number): void {
     if (this.#completeUnder[slot] === null) return
     this.#completeUnder[slot] = null
+    this.#weigh(slot)
     this.#events.publicationChanged(false)
   }
 
@@ -139,6 +148,7 @@ export class SlotTable {
     this.#terms[slot] = term
     this.#completeUnder[slot] = term
     this.#hasCopy[slot] = 1
+    this.#weigh(slot)
     if (this.#roles[slot] === PRIMARY) this.#primariesChanged()
     else this.#setRole(slot, PRIMARY)
   }
@@ -155,17 +165,26 @@ export class SlotTable {
     if (this.#roles[slot] === PARKED) this.#setRole(slot, NONE)
   }
 
+  /** As it is now: a copy. */
   completeSet(): SlotSet {
-    const set = new SlotSet()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.isComplete(slot)) set.add(slot)
-    return set
+    return this.#complete.copy()
   }
 
   /** The slots this member executes, by the term it holds them under. */
   primariesByTerm(): Map<Term, SlotSet> {
     const groups = new Map<Term, SlotSet>()
+    let last: Term | null = null
+    let group = new SlotSet()
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (this.#roles[slot] === PRIMARY) addToGroup(groups, this.#terms[slot] as Term, slot)
+      if (this.#roles[slot] !== PRIMARY) continue
+      const term = this.#terms[slot] as Term
+      // Slots that were taken together share one.
+      if (term !== last) {
+        last = term
+        group = groups.get(term) ?? new SlotSet()
+        groups.set(term, group)
+      }
+      group.add(slot)
     }
     return groups
   }
@@ -182,6 +201,7 @@ export class SlotTable {
     const before = this.#roles[slot] as Role
     if (before === role) return
     this.#roles[slot] = role
+    this.#weigh(slot)
     if (before === PARKED) this.#parked--
     if (role === PARKED) this.#parked++
     if (before === PRIMARY || role === PRIMARY) {
@@ -189,6 +209,14 @@ export class SlotTable {
       this.#primariesChanged()
     }
     this.#events.routesChanged()
+  }
+
+  /** Its term, its role or what it was complete under has changed. */
+  #weigh(slot: number): void {
+    const term = this.#terms[slot] as Term | null
+    if (term !== null && (this.#roles[slot] === PRIMARY || sameTerm(this.#completeUnder[slot] as Term | null, term)))
+      this.#complete.add(slot)
+    else this.#complete.delete(slot)
   }
 
   #primariesChanged(): void {

@@ -139,4 +139,15 @@ test('a slot or a count over the limit is malformed', () => {
   assert.throws(() => decoded(long.toBuffer()), malformed)
 })
 
+test('a copy is equal, and goes its own way', () => {
+  const set = SlotSet.of([1, 5, 16_383])
+  const copy = set.copy()
+  assert.ok(copy.equals(set))
+  assert.is(copy.size, 3)
+  set.add(7)
+  copy.delete(1)
+  assert.equal([...set], [1, 5, 7, 16_383])
+  assert.equal([...copy], [5, 16_383])
+})
+
 test.run()

@@ -84,4 +84,28 @@ test('a term that is truncated at any byte is malformed', () => {
   }
 })
 
+test('a term that comes again, or comes back, is the same object; another is not', () => {
+  const own = strong(77_000, 3, 'jackdaw-1')
+  const read = (term: Term): Term => {
+    const writer = new ByteWriter()
+    encodeTerm(writer, { ...term })
+    return decodeTerm(new ByteReader(writer.toBuffer()))
+  }
+  const first = read(own)
+  assert.equal(first, own)
+  assert.is(read(own), first)
+  encodeTerm(new ByteWriter(), own)
+  for (const other of [
+    { ...own, ms: 77_001 },
+    { ...own, counter: 4 },
+    { ...own, generation: 2 },
+    { ...own, strong: false },
+    { ...own, name: 'jackdaw-2' },
+  ])
+    assert.equal(read(other), other)
+  // Many others later it is read anew.
+  for (let i = 0; i < 200; i++) read(strong(80_000 + i, 0, 'a'))
+  assert.equal(read(own), own)
+})
+
 test.run()
