@@ -1,7 +1,7 @@
 /**
  * The outgoing half of a replication session: what this member streams, as a primary, to one life of one follower.
  *
- * Frames of one turn become one message with a sequence number; messages wait here until acknowledged, so that a stream that broke for a moment
+ * Frames of one turn, or 64 KiB of them, become one message with a sequence number; messages wait here until acknowledged, so that a stream that broke for a moment
  * resumes without a gap. What waits is bounded: over the bound everything is given up, a new epoch begins, and the follower's copies have to be
  * checked again. At most `WINDOW_BYTES` are under way, so a slow follower costs this member the backlog and nothing else.
  */
