@@ -59,7 +59,12 @@ export class SlotSet {
   }
 
   addAll(other: SlotSet): void {
-    for (const slot of other) this.add(slot)
+    this.#size = 0
+    for (let i = 0; i < BITMAP_BYTES; i++) {
+      const byte = (this.#bits[i] as number) | (other.#bits[i] as number)
+      this.#bits[i] = byte
+      if (byte !== 0) this.#size += popCount(byte)
+    }
   }
 
   equals(other: SlotSet): boolean {

@@ -27,8 +27,6 @@ const MAX_OFFER_BACKLOG_BYTES = 256 * 1024
 /** A member that leaves cannot wait for a quieter moment. */
 const MAX_LEAVING_BACKLOG_BYTES = 16 * 1024 * 1024
 const MAX_REMEMBERED_REQUESTS = 1000
-/** Slots that one grant moves: operations on them wait while both sides go through all of it, and code that has not run before is slow. */
-const MAX_BATCH_SLOTS = 2048
 
 interface Grant {
   readonly number: number
@@ -86,8 +84,7 @@ export class HandOver {
     for (const slot of leaving() ? EVERY_SLOT : this.#displacedNow()) {
       if (!table.isPrimary(slot)) continue
       const heir = this.#heir(slot, nowMs)
-      if (heir === undefined || this.#offered.has(heir)) continue
-      if ((offers.get(heir)?.size ?? 0) < MAX_BATCH_SLOTS) addToGroup(offers, heir, slot)
+      if (heir !== undefined && !this.#offered.has(heir)) addToGroup(offers, heir, slot)
     }
     for (const [heir, slots] of offers) this.#offer(heir, slots)
   }

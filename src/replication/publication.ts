@@ -9,6 +9,7 @@ import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { decodeTable, encodeTable, KIND_TABLE, KIND_TABLE_GET } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
+import { PARKED } from './slot-table.ts'
 
 /** Changes of completeness are published at most this often; changes of primaries at the end of the turn. */
 const PUBLISH_MS = 200
@@ -26,7 +27,7 @@ export interface PeerTable {
 }
 
 export interface PublicationEvents {
-  /** A peer says that it holds a slot under a term. Called for every slot of a table that came. */
+  /** A peer says that it holds a slot under a term. Called for every slot of a table that came, but for those of which that is what this member acts on. */
   holds(slot: number, term: Term): void
   /** A peer says that everything up to this stamp is gone. */
   floor(floor: Stamp): void
@@ -131,10 +132,12 @@ export class Publication {
     const { version, primaryVersion, floor, complete, primaries } = decodeTable(body)
     if (this.#has(from, version)) return
     this.#events.floor(floor)
+    const { table } = this.#context
     const primary = new SlotSet()
     for (const [term, slots] of primaries) {
       primary.addAll(slots)
-      for (const slot of slots) this.#events.holds(slot, term)
+      // Most are known, and have been for long: a term that came before is the same object.
+      for (const slot of slots) if (table.term(slot) !== term || table.role(slot) === PARKED) this.#events.holds(slot, term)
     }
     this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary, complete })
     this.#events.heard()

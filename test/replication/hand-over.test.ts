@@ -316,20 +316,6 @@ test('the slots for one heir move as one batch', () => {
   assert.is(new Set(scene.b.announced.map(({ under }) => under.ms * 65_536 + under.counter)).size, 1)
 })
 
-test('many slots move in batches of at most 2,048, one after the other', () => {
-  const slots = firstSlots('a', 5000)
-  const scene = new Scene().held(slots)
-  scene.leave()
-  scene.clock.advance(500)
-  assert.equal(scene.roles(scene.b, slots), [PRIMARY])
-  const batches = new Map<string, number>()
-  for (const { under } of scene.b.announced) {
-    const id = `${under.ms} ${under.counter}`
-    batches.set(id, (batches.get(id) ?? 0) + 1)
-  }
-  assert.equal([...batches.values()], [2048, 2048, 904])
-})
-
 test('all that was written before the grant is there when the heir takes over', () => {
   const scene = new Scene()
   const key = 'some key'
