@@ -19,13 +19,32 @@ const T3 = nextTable(T2)
 
 /** The slot of the key in `bytes[start, end)`. Allocates nothing. */
 export function slotOf(bytes: Bytes, start: number = 0, end: number = bytes.length): number {
-  for (let i = start; i < end; i++) {
-    if (bytes[i] !== OPEN_BRACE) continue
-    let close = i + 1
-    while (close < end && bytes[close] !== CLOSE_BRACE) close++
-    return close < end && close > i + 1 ? crc16(bytes, i + 1, close) : crc16(bytes, start, end)
+  // Nearly all keys have no tag: they are summed up while one is looked for.
+  let crc = 0
+  let i = start
+  for (; i + 4 <= end; i += 4) {
+    const a = bytes[i] as number
+    const b = bytes[i + 1] as number
+    const c = bytes[i + 2] as number
+    const d = bytes[i + 3] as number
+    if (a === OPEN_BRACE || b === OPEN_BRACE || c === OPEN_BRACE || d === OPEN_BRACE) return slotOfTagged(bytes, start, end, i)
+    crc = (T3[(crc >> 8) ^ a] as number) ^ (T2[(crc & 0xff) ^ b] as number) ^ (T1[c] as number) ^ (T0[d] as number)
   }
-  return crc16(bytes, start, end)
+  for (; i < end; i++) {
+    const a = bytes[i] as number
+    if (a === OPEN_BRACE) return slotOfTagged(bytes, start, end, i)
+    crc = ((crc << 8) & 0xffff) ^ (T0[(crc >> 8) ^ a] as number)
+  }
+  return crc & (SLOT_COUNT - 1)
+}
+
+/** There is a brace at `from` or within the three bytes after it, and none before. */
+function slotOfTagged(bytes: Bytes, start: number, end: number, from: number): number {
+  let open = from
+  while (bytes[open] !== OPEN_BRACE) open++
+  let close = open + 1
+  while (close < end && bytes[close] !== CLOSE_BRACE) close++
+  return close < end && close > open + 1 ? crc16(bytes, open + 1, close) : crc16(bytes, start, end)
 }
 
 function crc16(bytes: Bytes, start: number, end: number): number {
