@@ -14,7 +14,7 @@ import { SlotDigests } from './digest.ts'
 import { HalfSipHash } from './half-sip-hash.ts'
 import { KeyOrder } from './key-order.ts'
 import { isReversedLeaf, LEAF_UNITS } from './leaves.ts'
-import { isPerishable, Records } from './records.ts'
+import { Records } from './records.ts'
 import { CHUNK_UNITS, chunkOwner, RefList } from './ref-list.ts'
 import { UNIT_BYTES } from './segments.ts'
 import { type Allocate, SlotTables } from './slot-tables.ts'
@@ -44,6 +44,7 @@ export class Catalogue {
   /** By slot: entries, tombstones apart. */
   readonly #live = new Uint32Array(SLOT_COUNT)
   readonly #shown = new Entry()
+  readonly #replaced = { ms: 0, counter: 0, writer: '' }
   /** Leaves for the next split, one for each order; 0 if there is none. */
   #forwardLeaf = 0
   #backwardLeaf = 0
@@ -172,19 +173,14 @@ export class Catalogue {
   }
 
   /**
-   * Writes another version of an entry over it, in place, where nothing else has to be told: both stay until they are deleted, the block is as
-   * long as it has to be. False, and nothing done, if that is not so.
+   * Writes another version of an entry over it, in place, where nothing else has to be told (see `Records.overwrite`). False, and nothing done, if
+   * something has.
    */
-  rewrite(address: number, entry: Entry, slot: number, units: number): boolean {
-    const { records, writers } = this
-    const size = this.arena.sizeOf(address)
-    if (units !== size || units > this.arena.sharedUnits || isPerishable(entry) || records.isPerishable(address)) return false
-    const writer = records.writerOf(address)
-    if (writers.nameOf(writer) !== entry.writer) return false
-    const shown = this.#shown
-    records.show(address, shown)
-    this.digests.replace(slot, entry.key, entry.keyStart, entry.keyEnd, shown, entry)
-    records.write(address, entry, writer)
+  rewrite(address: number, entry: Entry, slot: number): boolean {
+    const replaced = this.#replaced
+    if (!this.records.overwrite(address, entry, this.writers.numberOf(entry.writer), replaced)) return false
+    replaced.writer = entry.writer
+    this.digests.replace(slot, entry.key, entry.keyStart, entry.keyEnd, replaced, entry)
     return true
   }
 

@@ -8,6 +8,7 @@
 import { type Bytes, compareBytes, copyBytes } from '../lib/bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import type { Arena } from './arena.ts'
+import { SIZE_SHIFT } from './free-lists.ts'
 import { UNIT_BYTES } from './segments.ts'
 import type { Writers } from './writers.ts'
 
@@ -23,6 +24,7 @@ const EXPIRY_LOW = 6
 const EXPIRY_HIGH = 7
 const PLACE = 8
 
+const UNIT_SHIFT = Math.log2(UNIT_BYTES)
 const HEADER_BYTES = 24
 const PERISHABLE_BYTES = 12
 
@@ -30,6 +32,12 @@ const JSON_BIT = 1
 const TOMBSTONE_BIT = 2
 const PERISHABLE_BIT = 4
 const LENGTH_SHIFT = 4
+
+/** A stamp to be written to. */
+export interface Stamped {
+  ms: number
+  counter: number
+}
 
 export class Records {
   readonly #arena: Arena
@@ -75,6 +83,37 @@ export class Records {
     const bytes = arena.bytes[address >>> arena.shift] as Buffer
     copyBytes(entry.key, entry.keyStart, entry.keyEnd, bytes, to)
     copyBytes(entry.value, entry.valueStart, entry.valueEnd, bytes, to + keyLength)
+  }
+
+  /**
+   * Writes another version of an entry over it, where nothing but the version, the kind and the value are another: both stay until they are deleted, are
+   * of the same writer, and the block is as long as it has to be. False, and nothing done, if that is not so. `into` gets the version that was there.
+   */
+  overwrite(address: number, entry: Entry, writer: number, replaced: Stamped): boolean {
+    const arena = this.#arena
+    const words = arena.words[address >>> arena.shift] as Uint32Array
+    const at = (address & arena.mask) << 1
+    const key = words[at + KEY] as number
+    const { valueStart, valueEnd } = entry
+    const keyLength = key & 0xffff
+    const valueLength = valueEnd - valueStart
+    const units = (HEADER_BYTES + keyLength + valueLength + UNIT_BYTES - 1) >>> UNIT_SHIFT
+    if (
+      key >>> 16 !== writer ||
+      (words[at] as number) >>> SIZE_SHIFT !== units ||
+      ((words[at + VALUE] as number) & PERISHABLE_BIT) !== 0 ||
+      units > arena.sharedUnits ||
+      isPerishable(entry)
+    )
+      return false
+    const high = words[at + MS_HIGH] as number
+    replaced.ms = (high & 0xffff) * 2 ** 32 + (words[at + MS_LOW] as number)
+    replaced.counter = high >>> 16
+    words[at + MS_LOW] = entry.ms
+    words[at + MS_HIGH] = Math.floor(entry.ms / 2 ** 32) | (entry.counter << 16)
+    words[at + VALUE] = (valueLength << LENGTH_SHIFT) | (entry.kind === VALUE_JSON ? JSON_BIT : 0)
+    copyBytes(entry.value, valueStart, valueEnd, arena.bytes[address >>> arena.shift] as Buffer, 4 * at + HEADER_BYTES + keyLength)
+    return true
   }
 
   /** Sets every field of `into`: a window on the block. */

@@ -13,6 +13,7 @@
  * large that at the limit thousands of small entries have to go for it, and a floor that is raised among entries above and below it.
  */
 import assert from 'node:assert/strict'
+import { NO_BYTES } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
 import type { Place } from '../lib/place.ts'
 import type { Random } from '../lib/random.ts'
@@ -51,6 +52,9 @@ const MAX_SEGMENT_BYTES = 4 * 1024 * 1024
 const FIRST_NODES_BYTES = 8 * 1024
 const DIRECTORY_SHARE = 1 / 73
 
+/** A longer one is not remembered: it would be kept from being collected. */
+const MAX_OUTSIDER_BYTES = 64 * 1024
+
 /** So many entries above a floor, and this part of all and of the memory, are put aside and back; where there are more, what is below is taken out. */
 const MAX_KEPT = 100_000
 const KEPT_SHARE = 1 / 8
@@ -68,6 +72,8 @@ export class SlabStore implements Store {
   readonly #floor: Floor
   /** A copy of what is to be applied, where that lies in the arena. */
   readonly #copied = new Entry()
+  /** The Buffer that was last seen not to lie in the arena. */
+  #outsider: Buffer = NO_BYTES
   /** Of what a `Place` tells. */
   #revision = 0
   /** Counts down, and never arrives while nobody wants samples. */
@@ -150,14 +156,14 @@ export class SlabStore implements Store {
       if (order > 0) return 'stale'
     }
     if (entry.keyEnd - entry.keyStart > MAX_KEY_BYTES || entry.valueEnd - entry.valueStart > MAX_VALUE_BYTES) return 'full'
-    this.#revision++
     const source = this.#outside(entry)
     const mark = old === 0 ? this.#eviction.first(nowMs) : this.#eviction.used(records.markOf(old), nowMs)
-    if (old !== 0 && this.#catalogue.rewrite(old, source, slot, records.unitsFor(source))) {
+    if (old !== 0 && this.#catalogue.rewrite(old, source, slot)) {
       records.setMark(old, mark)
       this.#floor.note(slot, entry.ms, entry.counter)
       return 'applied'
     }
+    this.#revision++
     const writer = writers.take(entry.writer)
     if (writer < 0) return 'full'
     this.#eviction.setPopulation(this.#catalogue.entries)
@@ -366,8 +372,7 @@ export class SlabStore implements Store {
 
   /** The entry, or a copy: what lies in the arena may be moved or overwritten before it is read. */
   #outside(entry: Entry): Entry {
-    const { arena } = this.#catalogue
-    if (!arena.owns(entry.key) && !arena.owns(entry.value)) return entry
+    if (this.#isOutside(entry.key) && this.#isOutside(entry.value)) return entry
     const copied = this.#copied
     copied.setKey(Buffer.from(entry.keyBytes())).setValue(Buffer.from(entry.valueBytes()))
     copied.setVersion(entry.ms, entry.counter, entry.writer)
@@ -375,6 +380,14 @@ export class SlabStore implements Store {
     copied.tombstone = entry.tombstone
     copied.expiresAtMs = entry.expiresAtMs
     return copied
+  }
+
+  /** Whose memory a Buffer is a window on never changes; to ask it costs as much as half a write, and most are the same as the last. */
+  #isOutside(bytes: Buffer): boolean {
+    if (bytes === this.#outsider) return true
+    if (this.#catalogue.arena.owns(bytes)) return false
+    if (bytes.length <= MAX_OUTSIDER_BYTES) this.#outsider = bytes
+    return true
   }
 }
 

@@ -45,6 +45,11 @@ export class Writers {
     this.#unused.push(number)
   }
 
+  /** -1 for one that no entry bears. */
+  numberOf(name: string): number {
+    return name === this.#lastName ? this.#lastNumber : (this.#numbers.get(name) ?? -1)
+  }
+
   nameOf(number: number): string {
     return this.#names[number] as string
   }
