@@ -13,7 +13,9 @@
 import type { Bytes } from '../lib/bytes.ts'
 import type { Entry, ValueKind } from '../lib/entry.ts'
 import type { CacheError } from '../lib/errors.ts'
+import type { RequestRun } from '../lib/request-run.ts'
 import type { AckMode, Operation, Outcome } from './operation.ts'
+import type { RunAnswers } from './plain-runs.ts'
 import type { Topology } from './topology.ts'
 
 export type { ClusterMember, ClusterReport, MemberReport, Picture, SlotRange, Topology } from './topology.ts'
@@ -98,6 +100,12 @@ export interface Cache {
   readonly nowMs: number
 
   execute(operation: Operation, done: OutcomeDone): void
+
+  /**
+   * Executes plain reads and writes in order, as long as each is answered at once and without an error, and answers how many were. All their keys and
+   * values are within the limits. What is not executed has changed nothing.
+   */
+  executeRun(run: RequestRun, answers: RunAnswers): number
 
   /**
    * Executes operations in order with nothing in between; those that fail by themselves (see `Outcome.error`) do not stop the others, and

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Random } from '../lib/random.ts'
+import type { RequestRun } from '../lib/request-run.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
@@ -28,6 +29,7 @@ import {
   operationRow,
 } from './operation.ts'
 import { Operations } from './operations.ts'
+import { PlainRuns, type RunAnswers } from './plain-runs.ts'
 import { Planner } from './planner.ts'
 import type { Roster } from './roster.ts'
 import { Scatter } from './scatter.ts'
@@ -73,6 +75,7 @@ export class ClusterCache implements Cache {
   readonly #hybrid: HybridClock
   readonly #authority: Authority
   readonly #operations: Operations
+  readonly #plainRuns: PlainRuns
   readonly #executor: Executor
   readonly #confirmMs: number
   readonly #forwarder: Forwarder
@@ -97,6 +100,7 @@ export class ClusterCache implements Cache {
     this.#hybrid = hybrid
     this.#authority = authority
     this.#operations = new Operations(store, authority, hybrid, options.name, limits.maxValueBytes)
+    this.#plainRuns = new PlainRuns(store, authority, hybrid, options.name)
     this.#executor = new Executor(this.#operations, authority)
     this.#confirmMs = forwardTimeoutMs * CONFIRM_SHARE
     this.#forwarder = new Forwarder(clock, calls, authority, this.#executor, forwardTimeoutMs)
@@ -136,6 +140,10 @@ export class ClusterCache implements Cache {
     const outcome = this.#operations.run(operation, slot)
     if (operation.code === OPERATION_GET && outcome.existed) this.#hitsTotal++
     giveOutcome(outcome, done)
+  }
+
+  executeRun(run: RequestRun, answers: RunAnswers): number {
+    return this.#plainRuns.execute(run, answers)
   }
 
   transact(operations: readonly Operation[], each: Each, done: (error: CacheError | null) => void): void {
@@ -269,9 +277,9 @@ export class ClusterCache implements Cache {
   stats(): CacheStats {
     return {
       ...this.#forwarder.stats(),
-      getsTotal: this.#getsTotal,
-      hitsTotal: this.#hitsTotal,
-      setsTotal: this.#setsTotal,
+      getsTotal: this.#getsTotal + this.#plainRuns.getsTotal,
+      hitsTotal: this.#hitsTotal + this.#plainRuns.hitsTotal,
+      setsTotal: this.#setsTotal + this.#plainRuns.setsTotal,
       deletesTotal: this.#deletesTotal,
       otherOperationsTotal: this.#otherOperationsTotal,
       transactionsTotal: this.#transactionsTotal,

@@ -146,6 +146,19 @@ export class Records {
     into.writer = this.#writers.nameOf(key >>> 16)
   }
 
+  /** Sets the value of `into`, a window on the block, and nothing else. */
+  showValue(address: number, into: Entry): void {
+    const arena = this.#arena
+    const words = arena.words[address >>> arena.shift] as Uint32Array
+    const at = (address & arena.mask) << 1
+    const value = words[at + VALUE] as number
+    const key = 4 * at + HEADER_BYTES + ((value & PERISHABLE_BIT) !== 0 ? PERISHABLE_BYTES : 0)
+    const start = key + ((words[at + KEY] as number) & 0xffff)
+    into.value = arena.bytes[address >>> arena.shift] as Buffer
+    into.valueStart = start
+    into.valueEnd = start + (value >>> LENGTH_SHIFT)
+  }
+
   isTombstone(address: number): boolean {
     return (this.#word(address, VALUE) & TOMBSTONE_BIT) !== 0
   }

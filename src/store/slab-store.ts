@@ -17,6 +17,7 @@ import { NO_BYTES } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
 import type { Place } from '../lib/place.ts'
 import type { Random } from '../lib/random.ts'
+import type { RequestRun } from '../lib/request-run.ts'
 import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 import { Catalogue, FIXED_BYTES } from './catalogue.ts'
@@ -26,6 +27,7 @@ import { Floor } from './floor.ts'
 import { KeyDraw } from './key-draw.ts'
 import { KeySearch } from './key-search.ts'
 import { isPerishable, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './records.ts'
+import { RunFinder } from './run-finder.ts'
 import { SlotScan } from './slot-scan.ts'
 import type {
   ApplyOutcome,
@@ -65,6 +67,7 @@ export class SlabStore implements Store {
   readonly #catalogue: Catalogue
   readonly #eviction: Eviction
   readonly #evictor: Evictor
+  readonly #finder: RunFinder
   readonly #search: KeySearch
   readonly #scan: SlotScan
   readonly #sweeper: Sweeper
@@ -89,6 +92,7 @@ export class SlabStore implements Store {
     this.#catalogue = new Catalogue(arenaBytes, segmentBytesFor(maxMemoryBytes), random)
     this.#eviction = new Eviction(options.evictionPolicy, random)
     this.#evictor = new Evictor(this.#catalogue, options, this.#eviction, random)
+    this.#finder = new RunFinder(this.#catalogue)
     this.#search = new KeySearch(this.#catalogue)
     this.#scan = new SlotScan(this.#catalogue)
     this.#sweeper = new Sweeper(this.#catalogue, this.#evictor, options.tombstoneMs)
@@ -141,6 +145,32 @@ export class SlabStore implements Store {
     }
     if (address === 0) return false
     this.#catalogue.records.show(address, into)
+    return true
+  }
+
+  findAll(run: RequestRun): void {
+    this.#finder.find(run)
+    run.revision = this.#revision
+  }
+
+  getAt(run: RequestRun, i: number, nowMs: number, into: Entry): boolean {
+    const { records } = this.#catalogue
+    const address = run.revision === this.#revision ? (run.address[i] as number) : this.#findAgain(run, i)
+    if (address === 0 || !records.isLive(address, nowMs)) return false
+    records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
+    records.showValue(address, into)
+    return true
+  }
+
+  placeAt(run: RequestRun, i: number, place: Place): boolean {
+    const { records } = this.#catalogue
+    const address = run.revision === this.#revision ? (run.address[i] as number) : this.#findAgain(run, i)
+    place.hash = run.hash[i] as number
+    place.address = address
+    place.revision = this.#revision
+    if (address === 0) return false
+    place.ms = records.msOf(address)
+    place.counter = records.counterOf(address)
     return true
   }
 
@@ -285,6 +315,10 @@ export class SlabStore implements Store {
       evictedTotal: this.#evictor.evictedTotal,
       expiredTotal: this.#evictor.expiredTotal,
     }
+  }
+
+  #findAgain({ buffer, keyStart, keyEnd, slot, hash }: RequestRun, i: number): number {
+    return this.#catalogue.tables.find(slot[i] as number, hash[i] as number, buffer, keyStart[i] as number, keyEnd[i] as number)
   }
 
   #find(key: Buffer, start: number, end: number): number {

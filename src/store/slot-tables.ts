@@ -21,7 +21,7 @@ const MIN_CAPACITY = 2
 const OWNER = 1
 const COUNT = 2
 const BASE = 3
-const PAIRS = 4
+export const PAIRS = 4
 const DEPTH_BITS = 31
 const SLOT_SHIFT = 5
 /** By depth: what part of the bucket's range one hash is. */
@@ -34,7 +34,7 @@ export class SlotTables {
   readonly #arena: Arena
   readonly #records: Records
   /** By slot, side by side: its only bucket (0 if it has none, or has a directory), and how many entries it has. */
-  readonly #slots = new Uint32Array(2 * SLOT_COUNT)
+  readonly slots: Uint32Array = new Uint32Array(2 * SLOT_COUNT)
   /** Of slots with more than one bucket: 2^d buckets by the top d bits of the hash, with repetitions. */
   readonly #directories = new Map<number, Uint32Array>()
   #directoryBytes = 0
@@ -50,20 +50,20 @@ export class SlotTables {
   }
 
   count(slot: number): number {
-    return this.#slots[2 * slot + 1] as number
+    return this.slots[2 * slot + 1] as number
   }
 
   /** The address of a key's entry, 0 for none. */
   find(slot: number, hash: number, key: Bytes, start: number, end: number): number {
     const arena = this.#arena
-    let bucket = this.#slots[2 * slot] as number
+    let bucket = this.slots[2 * slot] as number
     let words: Uint32Array
     let at: number
     let last: number
     if (bucket !== 0) {
       // What its head says of an only bucket is known without fetching it from memory.
       words = arena.words[bucket >>> arena.shift] as Uint32Array
-      const count = this.#slots[2 * slot + 1] as number
+      const count = this.slots[2 * slot + 1] as number
       at = ((bucket & arena.mask) << 1) + PAIRS
       last = at + 2 * count
       at = seek(words, at, count, hash / 2 ** 32, hash)
@@ -103,7 +103,7 @@ export class SlotTables {
         this.#arena.free(block)
       } else if (bucket === 0) {
         this.#begin(block, slot, 0, 0)
-        this.#slots[2 * slot] = block
+        this.slots[2 * slot] = block
       } else if (splits) {
         this.#split(bucket, block)
       } else {
@@ -125,7 +125,7 @@ export class SlotTables {
     words[at] = hash
     words[at + 1] = address
     words[first + COUNT] = (words[first + COUNT] as number) + 1
-    this.#slots[2 * slot + 1] = (this.#slots[2 * slot + 1] as number) + 1
+    this.slots[2 * slot + 1] = (this.slots[2 * slot + 1] as number) + 1
   }
 
   /** The address must be in. */
@@ -137,8 +137,8 @@ export class SlotTables {
     const at = this.#placeOf(words, first, hash, address)
     words.copyWithin(at, at + 2, first + PAIRS + 2 * count)
     words[first + COUNT] = count - 1
-    const left = (this.#slots[2 * slot + 1] as number) - 1
-    this.#slots[2 * slot + 1] = left
+    const left = (this.slots[2 * slot + 1] as number) - 1
+    this.slots[2 * slot + 1] = left
     if (left === 0) this.#freeSlot(slot)
     else if (this.#capacityOf(bucket) > 2 * count + 8) this.#arena.shrink(bucket, unitsFor(grown(count - 1)))
   }
@@ -173,13 +173,13 @@ export class SlotTables {
   }
 
   clear(): void {
-    this.#slots.fill(0)
+    this.slots.fill(0)
     this.#directories.clear()
     this.#directoryBytes = 0
   }
 
   #bucketOf(slot: number, hash: number): number {
-    const root = this.#slots[2 * slot] as number
+    const root = this.slots[2 * slot] as number
     if (root !== 0) return root
     const directory = this.#directories.get(slot)
     if (directory === undefined) return 0
@@ -225,12 +225,12 @@ export class SlotTables {
     const old = this.#directories.get(slot)
     if (old !== undefined && old.length >= 2 ** depth) return
     const directory = new Uint32Array(2 ** depth)
-    const root = this.#slots[2 * slot] as number
+    const root = this.slots[2 * slot] as number
     for (let i = 0; i < directory.length; i++)
       directory[i] = old === undefined ? root : (old[Math.floor((i * old.length) / directory.length)] as number)
     this.#directories.set(slot, directory)
     this.#directoryBytes += directory.byteLength - (old?.byteLength ?? 0)
-    this.#slots[2 * slot] = 0
+    this.slots[2 * slot] = 0
   }
 
   /** Lets all that leads to a bucket lead to `to`, which has its range already. */
@@ -241,7 +241,7 @@ export class SlotTables {
     const slot = owner >>> SLOT_SHIFT
     const directory = this.#directories.get(slot)
     if (directory === undefined) {
-      this.#slots[2 * slot] = to
+      this.slots[2 * slot] = to
       return
     }
     const share = directory.length / 2 ** (owner & DEPTH_BITS)
@@ -260,7 +260,7 @@ export class SlotTables {
   #freeSlot(slot: number): void {
     const directory = this.#directories.get(slot)
     if (directory === undefined) {
-      this.#arena.free(this.#slots[2 * slot] as number)
+      this.#arena.free(this.slots[2 * slot] as number)
     } else {
       let freed = 0
       for (const bucket of directory) {
@@ -270,7 +270,7 @@ export class SlotTables {
       this.#directories.delete(slot)
       this.#directoryBytes -= directory.byteLength
     }
-    this.#slots[2 * slot] = 0
+    this.slots[2 * slot] = 0
   }
 
   /** The word of the pair. */
@@ -305,7 +305,7 @@ function lowerBound(words: Uint32Array, first: number, hash: number): number {
 }
 
 /** The same among `count` pairs from `begin` on; `share` is how far along the hash may be expected. */
-function seek(words: Uint32Array, begin: number, count: number, share: number, hash: number): number {
+export function seek(words: Uint32Array, begin: number, count: number, share: number, hash: number): number {
   const end = begin + 2 * count
   let at = begin + 2 * Math.floor(share * count)
   if (at > end) at = end

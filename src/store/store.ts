@@ -11,6 +11,7 @@
 import type { Bytes } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { Place } from '../lib/place.ts'
+import type { RequestRun } from '../lib/request-run.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 
 /** Why an entry left without a newer version in its place. */
@@ -101,6 +102,15 @@ export interface Store {
 
   /** Whatever is held for a key, tombstones and expired entries too; counts as no use. `place` keeps what was found out for `apply`. O(1). */
   peek(key: Buffer, start: number, end: number, into: Entry, slot?: number, place?: Place): boolean
+
+  /** Looks up the keys of a run together, which takes less time than one after the other. O(their number). */
+  findAll(run: RequestRun): void
+
+  /** `get` of the key of request `i`, which `findAll` has looked up; sets the value of `into` and nothing else. O(1). */
+  getAt(run: RequestRun, i: number, nowMs: number, into: Entry): boolean
+
+  /** `peek` at the key of request `i`, for `apply` alone: `place` keeps the stamp of what is held. O(1). */
+  placeAt(run: RequestRun, i: number, place: Place): boolean
 
   /**
    * Last writer wins: stores the entry unless the key has one of the same or a larger version, or its stamp is at or below the floor. Copies all

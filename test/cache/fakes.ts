@@ -6,6 +6,7 @@
 import type { Authority, CacheCalls } from '../../src/cache/authority.ts'
 import { Entry, VALUE_STRING } from '../../src/lib/entry.ts'
 import { HybridClock } from '../../src/lib/hybrid-clock.ts'
+import type { Place } from '../../src/lib/place.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
@@ -120,11 +121,10 @@ export class FakeMember implements Authority, CacheCalls {
     done(Math.min(...[...slots].map((slot) => this.followers.get(slot) ?? 0)))
   }
 
-  write(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
-    void slot
+  write(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full' {
     const { ms, counter, writer, tombstone, expiresAtMs } = entry
     this.written.push({ key: entry.keyBytes().toString(), tombstone, ms, counter, writer, expiresAtMs })
-    return this.store.apply(entry, this.hybrid.physicalMs())
+    return this.store.apply(entry, this.hybrid.physicalMs(), slot, place)
   }
 
   /** What the member called `name` says of itself, as far as it has been heard. */

@@ -119,6 +119,11 @@ export class FakeCache implements Cache {
     })
   }
 
+  /** Everything goes through `execute`. */
+  executeRun(): number {
+    return 0
+  }
+
   setMany(requests: readonly SetRequest[], done: (error: CacheError | null, result: SetManyResult | null) => void): void {
     const copies = requests.map((request) => ({ ...request, key: Buffer.from(request.key), value: Buffer.from(request.value) }))
     this.#answer(() => {

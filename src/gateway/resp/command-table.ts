@@ -4,6 +4,7 @@
  * Names are hashed with the bit that parts ASCII's upper from lower case set, into a table several times larger than needed; the arguments then
  * confirm the name. Every command and subcommand has a number, by which it is counted.
  */
+import assert from 'node:assert/strict'
 import type { Arguments } from './arguments.ts'
 import type { Action, CommandRow } from './command.ts'
 import { ReplyError, wrongNumberOfArguments } from './reply-error.ts'
@@ -82,6 +83,13 @@ export class CommandTable {
       if (args.is(i, command.row.name)) return command
     }
     return undefined
+  }
+
+  /** The command of this name, in upper case, which must be there. */
+  named(name: string): Command {
+    const command = this.#top.find(({ row }) => row.name === name)
+    assert(command !== undefined, `there is no command ${name}`)
+    return command
   }
 
   #insert(command: Command): void {

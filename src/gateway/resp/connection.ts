@@ -6,6 +6,7 @@
  * stands still half-way, and a client that says nothing for long, are cut off too: the gateway asks from time to time (`check`).
  */
 import type { Socket } from 'node:net'
+import type { RequestRun } from '../../lib/request-run.ts'
 import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Executor, type ExecutorContext } from './executor.ts'
 import type { LentReader } from './lent-read.ts'
@@ -33,6 +34,8 @@ export interface ConnectionContext extends ExecutorContext {
   readonly hub: Hub
   readonly reader: LentReader
   readonly writers: WriterPool
+  /** Filled and executed by one connection at a time, within one call. */
+  readonly run: RequestRun
   readonly traffic: Traffic
   readonly parserLimits: ParserLimits
   /** Shared with all other faces. */
@@ -285,6 +288,10 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     const executor = this.#executor
     const turn = this.#turn.begin()
     while (!this.#throttled && !this.#resting && this.#endedMs < 0 && this.#lastWords === null && !this.#closed) {
+      if (!this.#waiting && this.#executeRun()) {
+        if (source.pendingBytes > 0 && turn.overNow()) this.#rest()
+        continue
+      }
       if (!this.#waiting) {
         const found = source.next()
         if (found === NEEDS_MORE) break
@@ -303,6 +310,16 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
       if (source.pendingBytes > 0 && (executor.plain ? turn.over() : turn.overNow())) this.#rest()
     }
     if (source.pendingBytes === 0 && executor.idle) executor.release()
+  }
+
+  /** Executes the plain requests that come next, together. False: the next one is none, or is not answered at once. */
+  #executeRun(): boolean {
+    const { cache, run } = this.#context
+    if (!this.#executor.takesRuns || this.source.plain(cache.limits, run) === 0) return false
+    const executed = this.#executor.executeRun(run)
+    if (executed === 0) return false
+    this.source.passed(run.end[executed - 1] as number)
+    return true
   }
 
   #rest(): void {

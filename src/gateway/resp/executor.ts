@@ -5,8 +5,9 @@
  * nothing is under way, and nothing is begun before it has finished: so a command may ask and change whatever it likes.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { OPERATION_GET, type Outcome, saveOutcome } from '../../cache/operation.ts'
+import { ACK_LOCAL, OPERATION_GET, type Outcome, saveOutcome } from '../../cache/operation.ts'
 import type { CacheError } from '../../lib/errors.ts'
+import { NO_VALUE, type RequestRun } from '../../lib/request-run.ts'
 import { Arguments } from './arguments.ts'
 import { Collector } from './collector.ts'
 import type { Action, Call, Direct, Later, ManyOperations, SavedOutcome } from './command.ts'
@@ -47,6 +48,8 @@ export class Executor {
   readonly #table: CommandTable
   readonly #meter: Meter
   readonly #pipeline: Pipeline
+  readonly #getCommand: Command
+  readonly #setCommand: Command
   readonly #router: Router | null
   /** The reply to come of a command other than a single operation; `null` when none is under way. */
   #awaited: Later | null = null
@@ -70,6 +73,8 @@ export class Executor {
     this.#meter = context.meter
     this.#pipeline = new Pipeline(session, output, context)
     this.#router = context.router
+    this.#getCommand = this.#table.named('GET')
+    this.#setCommand = this.#table.named('SET')
   }
 
   /** Nothing is under way. */
@@ -129,6 +134,27 @@ export class Executor {
     // Whatever it does, it may keep its arguments.
     this.#output.source.own()
     return this.idle && this.#guarded(command, args)
+  }
+
+  /** Whether a run of plain requests may be executed now: nothing is under way, and nothing that the client has said changes what they mean. */
+  get takesRuns(): boolean {
+    const { hub, noTouch, ack, writtenSlots } = this.#session
+    return this.#open && this.idle && hub.pause === null && !noTouch && ack === ACK_LOCAL && writtenSlots === null
+  }
+
+  /** Executes plain requests, as many as can be answered at once, and answers how many. The next one is to be parsed and executed like any other. */
+  executeRun(run: RequestRun): number {
+    const executed = this.#cache.executeRun(run, this.#output.reply())
+    if (executed === 0) return 0
+    let sets = 0
+    for (let i = 0; i < executed; i++) if (run.valueStart[i] !== NO_VALUE) sets++
+    this.#meter.countMany(this.#getCommand.id, executed - sets)
+    this.#meter.countMany(this.#setCommand.id, sets)
+    const session = this.#session
+    session.commands += executed
+    session.lastCommand = (run.valueStart[executed - 1] === NO_VALUE ? this.#getCommand : this.#setCommand).name
+    this.#plain = true
+    return executed
   }
 
   multi(): void {

@@ -41,11 +41,17 @@ export class Meter {
 
   /** One call that is answered within the piece. */
   count(id: number): void {
-    this.#calls[id] = (this.#calls[id] as number) + 1
+    this.countMany(id, 1)
+  }
+
+  /** So many calls of one command, all answered within the piece. */
+  countMany(id: number, times: number): void {
+    if (times === 0) return
+    this.#calls[id] = (this.#calls[id] as number) + times
     const fresh = this.#fresh[id] as number
     if (fresh === 0) this.#touched.push(id)
-    this.#fresh[id] = fresh + 1
-    this.#total++
+    this.#fresh[id] = fresh + times
+    this.#total += times
   }
 
   /** One call that was answered later; `startedMs` is that of its piece. */

@@ -8,8 +8,10 @@
  * Inline commands are for people at a terminal: words apart by blanks, quoted as in Redis (`sdssplitargs`): "\x41\n" and 'it\'s'.
  */
 import { NO_BYTES } from '../../lib/bytes.ts'
+import type { RequestRun } from '../../lib/request-run.ts'
 import { Arguments } from './arguments.ts'
 import { splitWords } from './inline.ts'
+import { type PlainLimits, readPlainRequests } from './plain-requests.ts'
 
 export interface ParserLimits {
   /** Of one argument. */
@@ -114,6 +116,21 @@ export class Parser {
     this.#end -= from
     this.#searched -= from
     this.#last = 0
+  }
+
+  /** Reads the plain requests that come next, as many as fit into `run`. They stay in the input until `passed` says that they were executed. */
+  plain(limits: PlainLimits, run: RequestRun): number {
+    if (this.#missing >= 0) return 0
+    this.#last = this.#begin
+    readPlainRequests(this.#input, this.#begin, this.#end, limits, run)
+    return run.count
+  }
+
+  /** All before `end` in the input of the run has been executed. */
+  passed(end: number): void {
+    this.#at = end
+    this.#ended()
+    this.#last = end
   }
 
   /** Looks for the next whole command. `args` is valid until it is parsed into again, whatever is pushed. */

@@ -10,6 +10,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Cache } from '../../cache/cache.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { RequestRun } from '../../lib/request-run.ts'
 import type { InputBudget } from '../input-budget.ts'
 import { NOWHERE } from './collector.ts'
 import { COMMANDS } from './command-list.ts'
@@ -212,6 +213,7 @@ export class RespGateway {
       hub: this.#buildHub(cluster),
       reader: this.#reader,
       writers: new WriterPool(),
+      run: new RequestRun(),
       traffic: this.#traffic,
       parserLimits: {
         maxBulkBytes: Math.max(maxValueBytes, maxKeyBytes),

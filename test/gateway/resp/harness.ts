@@ -183,11 +183,12 @@ export async function until(done: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** The same cache, but for one method. */
+/** The same cache, but for one method. With another `execute` nothing is executed past it. */
 export function withMethod<Name extends 'execute' | 'confirm'>(real: Cache, name: Name, replacement: Cache[Name]): Cache {
   return new Proxy(real, {
     get: (target, wanted) => {
       if (wanted === name) return replacement
+      if (wanted === 'executeRun' && name === 'execute') return () => 0
       const value = Reflect.get(target, wanted, target) as unknown
       return typeof value === 'function' ? value.bind(target) : value
     },
