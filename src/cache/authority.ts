@@ -45,6 +45,15 @@ export interface Authority {
 }
 
 export interface CacheCalls {
-  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: (failure: string | null, body: Buffer | null) => void): void
+  /** The body is copied before it returns. `now`: it leaves at once, with all that waits for the end of the turn. */
+  call(
+    name: string,
+    kind: number,
+    body: Buffer,
+    timeoutMs: number,
+    done: (failure: string | null, body: Buffer | null) => void,
+    now?: boolean,
+  ): void
+  /** `respond` copies what it is given. */
   handle(kind: number, handler: (from: { readonly name: string }, body: Buffer, respond: ((body: Buffer) => void) | null) => void): void
 }

@@ -9,6 +9,8 @@ import type { RequestRun } from '../lib/request-run.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
+import { BatchSender } from './batch-sender.ts'
+import { BatchServer } from './batch-server.ts'
 import type { Cache, FlushResult, Limits, OutcomeDone, Scan, ScanQuery, SetManyResult, SetRequest, SlotPage, Subscriber } from './cache.ts'
 import { ClusterTopology } from './cluster-topology.ts'
 import { OperationErrand, TransactionErrand } from './errand.ts'
@@ -79,6 +81,8 @@ export class ClusterCache implements Cache {
   readonly #executor: Executor
   readonly #confirmMs: number
   readonly #forwarder: Forwarder
+  readonly #batches: BatchSender
+  readonly #batchServer: BatchServer
   readonly #scatter: Scatter
   readonly #slotWalk: SlotWalk
   readonly #gathering: Gathering
@@ -104,6 +108,17 @@ export class ClusterCache implements Cache {
     this.#executor = new Executor(this.#operations, authority)
     this.#confirmMs = forwardTimeoutMs * CONFIRM_SHARE
     this.#forwarder = new Forwarder(clock, calls, authority, this.#executor, forwardTimeoutMs)
+    this.#batches = new BatchSender({
+      clock,
+      calls,
+      forwarder: this.#forwarder,
+      timeoutMs: forwardTimeoutMs,
+      errandOf: (operation, slot, done) => this.#errandOf(operation, slot, done),
+      hit: () => {
+        this.#hitsTotal++
+      },
+    })
+    this.#batchServer = new BatchServer(calls, authority, this.#executor)
     this.#scatter = new Scatter(clock, hybrid, calls, authority, planner, store, forwardTimeoutMs)
     this.#slotWalk = new SlotWalk(hybrid, calls, authority, planner, store)
     this.#gathering = new Gathering(hybrid, random, calls, authority, planner, store)
@@ -130,7 +145,7 @@ export class ClusterCache implements Cache {
     }
     this.#count(operation)
     if (!this.#authority.executes(slot) && !this.#mayReadHere(operation, slot)) {
-      this.#forward(operation.copy(), slot, done)
+      this.#forward(operation, slot, done)
       return
     }
     if (operation.ack !== ACK_LOCAL) {
@@ -272,11 +287,15 @@ export class ClusterCache implements Cache {
 
   close(): void {
     this.#forwarder.close()
+    this.#batches.close()
   }
 
   stats(): CacheStats {
+    const forwarder = this.#forwarder.stats()
     return {
-      ...this.#forwarder.stats(),
+      ...forwarder,
+      forwardedTotal: forwarder.forwardedTotal + this.#batches.sentTotal,
+      refusedTotal: forwarder.refusedTotal + this.#batchServer.refusedTotal,
       getsTotal: this.#getsTotal + this.#plainRuns.getsTotal,
       hitsTotal: this.#hitsTotal + this.#plainRuns.hitsTotal,
       setsTotal: this.#setsTotal + this.#plainRuns.setsTotal,
@@ -289,11 +308,18 @@ export class ClusterCache implements Cache {
   }
 
   #forward(operation: Operation, slot: number, done: OutcomeDone): void {
+    const route = this.#authority.route(slot)
+    if (route !== null && route !== 'here' && this.#batches.send(operation, slot, route, done)) return
+    this.#forwarder.run(this.#errandOf(operation.copy(), slot, done))
+  }
+
+  /** `operation` has bytes of its own. */
+  #errandOf(operation: Operation, slot: number, done: OutcomeDone): OperationErrand {
     const counted: OutcomeDone = (error, outcome) => {
       if (operation.code === OPERATION_GET && outcome?.existed) this.#hitsTotal++
       done(error, outcome)
     }
-    this.#forwarder.run(new OperationErrand(operation, slot, this.#executor, counted))
+    return new OperationErrand(operation, slot, this.#executor, counted)
   }
 
   /** Whether a slot's copy here may answer in its primary's place. What has expired is hidden there too; it stays until the primary says that it is gone. */

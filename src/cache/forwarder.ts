@@ -8,10 +8,10 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { CacheError } from '../lib/errors.ts'
-import { slotOf } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
-import { decodeTerm, encodeTerm } from '../placement/index.ts'
+import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
+import { belongs } from './batch-server.ts'
 import { type Errand, ServedErrand } from './errand.ts'
 import type { Executor } from './executor.ts'
 import {
@@ -26,7 +26,7 @@ import {
   KIND_OPERATION,
   KIND_TRANSACTION,
 } from './messages.ts'
-import { type Operation, operationRow } from './operation.ts'
+import { operationRow } from './operation.ts'
 
 const MAX_PARKED = 20_000
 const MAX_PARKED_BYTES = 64 * 1024 * 1024
@@ -87,6 +87,21 @@ export class Forwarder {
     this.#attempt({ errand, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false })
   }
 
+  /** The same for one that was under way and has not been executed, in the time that it has left. */
+  goOn(errand: Errand, deadlineMs: number): void {
+    this.#attempt({ errand, deadlineMs, local: false })
+  }
+
+  /** A member has refused it, and named the term that it knows. */
+  refused(errand: Errand, deadlineMs: number, term: Term | null): void {
+    this.#refused({ errand, deadlineMs, local: false }, term)
+  }
+
+  /** The call that took it to `name` failed, as calls do. */
+  failed(errand: Errand, deadlineMs: number, failure: string, name: string): void {
+    this.#failed({ errand, deadlineMs, local: false }, failure, name)
+  }
+
   /** Routes may have changed: whatever waits looks again. */
   wake(): void {
     if (this.#parked.length === 0) return
@@ -137,14 +152,24 @@ export class Forwarder {
     this.#forwardedTotal++
     this.#calls.call(name, errand.kind, errand.encode(leftMs), leftMs, (failure, body) => {
       if (body !== null) this.#answered(pending, body)
-      else if (failure !== 'lost' || errand.repeatable) {
-        this.#retriedTotal++
-        errand.uncertain ||= failure === 'lost' && errand.writes
-        this.#park(pending)
-      } else {
-        errand.fail(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered: the write may have been executed`))
-      }
+      else this.#failed(pending, failure, name)
     })
+  }
+
+  #failed(pending: Pending, failure: string | null, name: string): void {
+    const { errand } = pending
+    if (failure !== 'lost' || errand.repeatable) {
+      this.#retriedTotal++
+      errand.uncertain ||= failure === 'lost' && errand.writes
+      this.#park(pending)
+    } else {
+      errand.fail(new CacheError('OUTCOME_UNKNOWN', `the link to ${name} broke before it answered: the write may have been executed`))
+    }
+  }
+
+  #refused(pending: Pending, term: Term | null): void {
+    if (term !== null) this.#authority.adoptTerms(new Map([[term, SlotSet.of([pending.errand.slot])]]))
+    this.#park(pending)
   }
 
   #answered(pending: Pending, body: Buffer): void {
@@ -157,8 +182,7 @@ export class Forwarder {
       const { code, message } = decodeError(reader)
       errand.fail(new CacheError(code, message))
     } else {
-      if (reader.u8() === 1) this.#authority.adoptTerms(new Map([[decodeTerm(reader), SlotSet.of([errand.slot])]]))
-      this.#park(pending)
+      this.#refused(pending, reader.u8() === 1 ? decodeTerm(reader) : null)
     }
   }
 
@@ -199,7 +223,7 @@ export class Forwarder {
       respond(encodeError('INTERNAL', `operation ${unknown.code} is not known here`))
       return
     }
-    if (!operations.every((operation) => belongs(operation, slot))) {
+    if (!operations.every((operation) => belongs(operation, slot, operationRow(operation.code)?.twoKeys === true))) {
       respond(encodeError('CROSS_SLOT', `an operation on another slot than ${slot}`))
       return
     }
@@ -217,11 +241,4 @@ export class Forwarder {
     if (term !== null) encodeTerm(writer, term)
     return writer.toBuffer()
   }
-}
-
-/** A peer names the slot that it has found; a write under a wrong one would be lost. */
-function belongs(operation: Operation, slot: number): boolean {
-  const { key, keyStart, keyEnd, value, valueStart, valueEnd } = operation
-  if (slotOf(key, keyStart, keyEnd) !== slot) return false
-  return !operationRow(operation.code)?.twoKeys || slotOf(value, valueStart, valueEnd) === slot
 }

@@ -75,7 +75,7 @@ export function decodeOperation(body: Buffer): Asked {
   const reader = new ByteReader(body)
   const slot = reader.u16()
   const patienceMs = reader.u32()
-  return { slot, patienceMs, operations: [readOperation(reader)] }
+  return { slot, patienceMs, operations: [readOperation(reader, new Operation())] }
 }
 
 export function decodeTransaction(body: Buffer): Asked {
@@ -84,11 +84,12 @@ export function decodeTransaction(body: Buffer): Asked {
   const patienceMs = reader.u32()
   const count = reader.u32()
   const operations: Operation[] = []
-  for (let i = 0; i < count; i++) operations.push(readOperation(reader))
+  for (let i = 0; i < count; i++) operations.push(readOperation(reader, new Operation()))
   return { slot, patienceMs, operations }
 }
 
-function writeOperation(writer: ByteWriter, operation: Operation): void {
+/** Its last bytes are those of the key, a u32, and those of the value. */
+export function writeOperation(writer: ByteWriter, operation: Operation): void {
   const { code, flags, condition, expiry, expiryMs, ack, kind, offset, key, keyStart, keyEnd, value, valueStart, valueEnd } = operation
   const named = condition === IF_VERSION || condition === UNLESS_VERSION || condition === IF_UNCHANGED
   const present =
@@ -105,8 +106,9 @@ function writeOperation(writer: ByteWriter, operation: Operation): void {
   writer.block(key, keyStart, keyEnd).block(value, valueStart, valueEnd)
 }
 
-function readOperation(reader: ByteReader): Operation {
-  const operation = new Operation().reset(reader.u8())
+/** Points `operation` into the reader's bytes. */
+export function readOperation(reader: ByteReader, operation: Operation): Operation {
+  operation.reset(reader.u8())
   const present = reader.u8()
   operation.kind = reader.u8() === VALUE_JSON ? VALUE_JSON : VALUE_STRING
   operation.flags = reader.u8()
@@ -121,7 +123,11 @@ function readOperation(reader: ByteReader): Operation {
   if ((present & HAS_VERSION) !== 0) operation.setVersion(reader.u48(), reader.u16(), reader.text())
   if ((present & HAS_OFFSET) !== 0) operation.offset = reader.u32()
   if ((present & HAS_ACK) !== 0) operation.ack = reader.u8() === ACK_ALL ? ACK_ALL : ACK_REPLICA
-  return operation.setKey(reader.block()).setValue(reader.block())
+  const keyBytes = reader.u32()
+  const keyStart = reader.skip(keyBytes)
+  const valueBytes = reader.u32()
+  const valueStart = reader.skip(valueBytes)
+  return operation.setKey(reader.buffer, keyStart, keyStart + keyBytes).setValue(reader.buffer, valueStart, valueStart + valueBytes)
 }
 
 const EXISTED = 1

@@ -51,6 +51,8 @@ export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, 
 }
 
 const INITIAL_CAPACITY = 1024
+/** Shorter runs are copied byte by byte: less than a call costs. */
+const LOOP_BYTES = 32
 
 export class ByteWriter {
   #buffer: Buffer
@@ -80,6 +82,16 @@ export class ByteWriter {
   /** Forgets what was written and keeps the memory. Views taken earlier become garbage. */
   reset(): void {
     this.#length = 0
+  }
+
+  /** What was written, where it lies: valid until the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** The memory that is kept, in bytes. */
+  get capacity(): number {
+    return this.#buffer.length
   }
 
   /** A copy of what was written, independent of later writes. */
@@ -121,8 +133,12 @@ export class ByteWriter {
   raw(source: Bytes, start: number = 0, end: number = source.length): this {
     const length = end - start
     this.#reserve(length)
-    this.#buffer.set(start === 0 && end === source.length ? source : source.subarray(start, end), this.#length)
-    this.#length += length
+    const buffer = this.#buffer
+    const at = this.#length
+    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) buffer[at + i] = source[start + i] as number
+    else if (Buffer.isBuffer(source)) source.copy(buffer, at, start, end)
+    else buffer.set(source.subarray(start, end), at)
+    this.#length = at + length
     return this
   }
 

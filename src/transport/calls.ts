@@ -74,7 +74,8 @@ export class Calls implements LinkUser {
     return this.#outboxes.get(name)?.peer.generation
   }
 
-  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
+  /** The body is copied before it returns. `now`: it leaves at once, with all that waits for the end of the turn. */
+  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone, now: boolean = false): void {
     const outbox = this.#outboxes.get(name)
     const failure = outbox === undefined ? 'unreachable' : outbox.queuedBytes + body.length > MAX_QUEUED_BYTES ? 'busy' : null
     if (outbox === undefined || failure !== null) {
@@ -84,6 +85,7 @@ export class Calls implements LinkUser {
     }
     this.#sentTotal++
     outbox.call(kind, body, timeoutMs, done)
+    if (now) outbox.flush()
   }
 
   /** Best effort: lost when there is no link. */
@@ -188,13 +190,13 @@ class Outbox {
 
   put(kind: number, shape: number, number: number, body: Buffer): void {
     if (this.#closed) return
-    if (this.#writer.length > 0 && this.#writer.length + HEADER_BYTES + body.length > FLUSH_BYTES) this.#flush()
+    if (this.#writer.length > 0 && this.#writer.length + HEADER_BYTES + body.length > FLUSH_BYTES) this.flush()
     this.#writer.u8(kind).u8(shape).u32(number).block(body)
     if (this.#scheduled) return
     this.#scheduled = true
     this.#clock.soon(() => {
       this.#scheduled = false
-      this.#flush()
+      this.flush()
     })
   }
 
@@ -228,7 +230,7 @@ class Outbox {
     return waiting.length
   }
 
-  #flush(): void {
+  flush(): void {
     if (this.#closed || this.#writer.length === 0) return
     this.#sent()
     this.#link.send(this.#writer.toBuffer())

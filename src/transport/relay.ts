@@ -73,9 +73,9 @@ export class Relay {
   }
 
   /** As `Calls.call`, over the link to the member or around it. */
-  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
+  call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone, now: boolean = false): void {
     if (this.#calls.isOpen(name)) {
-      this.#calls.call(name, kind, body, timeoutMs, done)
+      this.#calls.call(name, kind, body, timeoutMs, done, now)
       return
     }
     const others = [...this.#others()]
