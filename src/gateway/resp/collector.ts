@@ -1,23 +1,29 @@
 /**
- * Collector: a reply that is written before its turn has come, or bit by bit, kept apart until it may be sent.
+ * Collector: a reply that is written before its turn has come, or bit by bit, kept apart until it may be sent. May be used again once it was moved.
  */
 import { type Protocol, type ReplySink, ReplyWriter } from './reply-writer.ts'
 
-const SLAB_BYTES = 4096
+/** Most replies are shorter. */
+const SLAB_BYTES = 512
 
 export class Collector implements ReplySink {
-  readonly reply: ReplyWriter
-  #chunks: Buffer[] = []
+  #reply: ReplyWriter | null = null
+  readonly #chunks: Buffer[] = []
   #bytes = 0
-  readonly #limitBytes: number
-  readonly #overflow: () => void
+  #limitBytes = Number.POSITIVE_INFINITY
+  #overflow: () => void = () => {}
 
-  /** Beyond `limitBytes` nothing is kept and `overflow` is called; by default there is no limit. */
-  constructor(protocol: Protocol, limitBytes: number = Number.POSITIVE_INFINITY, overflow: () => void = () => {}) {
+  /** Begins a reply. Beyond `limitBytes` nothing is kept and `overflow` is called; by default there is no limit. */
+  open(protocol: Protocol, limitBytes: number = Number.POSITIVE_INFINITY, overflow: () => void = () => {}): this {
     this.#limitBytes = limitBytes
     this.#overflow = overflow
-    this.reply = new ReplyWriter(this, SLAB_BYTES)
     this.reply.protocol = protocol
+    return this
+  }
+
+  get reply(): ReplyWriter {
+    this.#reply ??= new ReplyWriter(this, SLAB_BYTES)
+    return this.#reply
   }
 
   get bytes(): number {
@@ -27,7 +33,7 @@ export class Collector implements ReplySink {
   take(buffer: Buffer, end: number): boolean {
     this.#bytes += end
     if (this.#bytes > this.#limitBytes) {
-      this.#chunks = []
+      this.#chunks.length = 0
       this.#overflow()
       return true
     }
@@ -37,10 +43,10 @@ export class Collector implements ReplySink {
 
   /** Moves all that was written to `target`. */
   moveTo(target: ReplyWriter): void {
-    this.reply.flush()
     for (const chunk of this.#chunks) target.raw(chunk)
-    this.#chunks = []
+    this.#chunks.length = 0
     this.#bytes = 0
+    this.reply.moveTo(target)
   }
 }
 

@@ -57,7 +57,9 @@ export interface OneOperation {
   readonly prepare: (args: Arguments, operation: Operation) => void
   /** True for an `answer` that reads `nowMs`; it is 0 for the others. */
   readonly needsTime?: true
-  /** Writes just one reply. The arguments are those of `prepare`. `nowMs` is the cache's, in milliseconds since 1970. */
+  /** Whether `answer` reads the arguments; without it it does not, and may be given none. */
+  readonly needsArguments?: (args: Arguments) => boolean
+  /** Writes just one reply. The arguments are those of `prepare`, if it needs them. `nowMs` is the cache's, in milliseconds since 1970. */
   readonly answer: (reply: ReplyWriter, outcome: Outcome, args: Arguments, nowMs: number) => void
 }
 

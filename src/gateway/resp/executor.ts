@@ -351,7 +351,7 @@ export class Executor {
 
   /** Nothing else is executed until it has finished. The arguments stay as they are: the parser goes on with others. */
   #later(silent: boolean, args: Arguments): Later {
-    const collector = new Collector(this.#session.protocol, this.#context.outputBufferLimitBytes, () => this.#output.overflow())
+    const collector = new Collector().open(this.#session.protocol, this.#context.outputBufferLimitBytes, () => this.#output.overflow())
     const later: Later = {
       args,
       reply: silent ? this.#context.nowhere : collector.reply,

@@ -2,7 +2,7 @@
  * Meter: how often each command was called, and how long it took, cheap enough to stay on.
  *
  * The clock is read when a piece of input begins to be executed and when it is through; the commands in between share the time equally. A client
- * that pipelines nothing gets each command measured by itself. Commands answered later are measured one by one.
+ * that pipelines nothing gets each command measured by itself. Commands answered later are measured each by its own time.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Command } from './command-table.ts'
@@ -22,6 +22,11 @@ export class Meter {
   #active = false
   /** By `Clock.now`, when the piece under way began. */
   startedMs = 0
+  /** Calls answered later that are still to be told: so many of one command and one piece, all at one time. */
+  #lateTimes = 0
+  #lateId = 0
+  #lateStartedMs = 0
+  #lateEndedMs = 0
 
   constructor(clock: Clock, commands: readonly Command[], observe: ObserveCommand) {
     this.#clock = clock
@@ -35,6 +40,7 @@ export class Meter {
   begin(): boolean {
     if (this.#active) return false
     this.#active = true
+    this.#tellLate()
     this.startedMs = this.#clock.now()
     return true
   }
@@ -54,10 +60,17 @@ export class Meter {
     this.#total += times
   }
 
-  /** One call that was answered later; `startedMs` is that of its piece. */
+  /** One call that was answered later; `startedMs` is that of its piece. It is told when the next piece begins, at the latest. */
   countLate(id: number, startedMs: number): void {
     this.#calls[id] = (this.#calls[id] as number) + 1
-    this.#observe((this.#commands[id] as Command).name, (this.#clock.now() - startedMs) / 1000, 1)
+    const endedMs = this.#clock.turn()
+    if (id !== this.#lateId || startedMs !== this.#lateStartedMs || endedMs !== this.#lateEndedMs) {
+      this.#tellLate()
+      this.#lateId = id
+      this.#lateStartedMs = startedMs
+      this.#lateEndedMs = endedMs
+    }
+    this.#lateTimes++
   }
 
   end(): void {
@@ -70,6 +83,13 @@ export class Meter {
     }
     this.#touched.length = 0
     this.#total = 0
+  }
+
+  #tellLate(): void {
+    if (this.#lateTimes === 0) return
+    const { name } = this.#commands[this.#lateId] as Command
+    this.#observe(name, (this.#lateEndedMs - this.#lateStartedMs) / 1000, this.#lateTimes)
+    this.#lateTimes = 0
   }
 
   get callsTotal(): number {

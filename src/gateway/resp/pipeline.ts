@@ -6,19 +6,18 @@
  * this client, which is what the cache's promise of order needs, and their replies wait behind the ticket.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { ACK_LOCAL, OPERATION_GET, Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
-import { NO_BYTES } from '../../lib/bytes.ts'
+import { ACK_LOCAL, OPERATION_GET, type Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
 import type { CacheError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { slotOf } from '../../lib/slot.ts'
 import { Arguments } from './arguments.ts'
-import { Collector } from './collector.ts'
 import type { OneOperation } from './command.ts'
 import type { Command } from './command-table.ts'
 import type { Meter } from './meter.ts'
 import { errorText, writeRefusal } from './outcome-reply.ts'
 import type { ReplyWriter } from './reply-writer.ts'
 import type { Session } from './session.ts'
+import type { Ticket, TicketOwner, TicketPool } from './ticket.ts'
 
 /** Operations of one client that may be under way at the same time. */
 const MAX_IN_FLIGHT = 128
@@ -39,36 +38,14 @@ export interface PipelineContext {
   readonly cache: Cache
   readonly meter: Meter
   readonly logger: Logger
+  readonly tickets: TicketPool
   /** Takes replies that nobody wants. */
   readonly nowhere: ReplyWriter
   /** Of replies that wait. */
   readonly outputBufferLimitBytes: number
 }
 
-const NO_ARGUMENTS = new Arguments()
-
-type TicketState = 'idle' | 'running' | 'late' | 'answered'
-
-/** One operation under way, and its place in the order of replies. Used again and again. */
-class Ticket {
-  readonly operation = new Operation()
-  readonly done: (error: CacheError | null, outcome: Outcome | null) => void
-  state: TicketState = 'idle'
-  command: Command | null = null
-  args = NO_ARGUMENTS
-  silent = false
-  slot = 0
-  startedMs = 0
-  /** The reply, when it was there before its turn. */
-  reply: Collector | null = null
-  next: Ticket | null = null
-
-  constructor(answered: (ticket: Ticket, error: CacheError | null, outcome: Outcome | null) => void) {
-    this.done = (error, outcome) => answered(this, error, outcome)
-  }
-}
-
-export class Pipeline {
+export class Pipeline implements TicketOwner {
   readonly #session: Session
   readonly #output: Output
   readonly #context: PipelineContext
@@ -76,7 +53,6 @@ export class Pipeline {
   readonly #meter: Meter
   /** For the next command; taken when it is answered late. */
   #spare: Ticket | null = null
-  readonly #answered = (ticket: Ticket, error: CacheError | null, outcome: Outcome | null): void => this.#arrived(ticket, error, outcome)
   #head: Ticket | null = null
   #tail: Ticket | null = null
   #inFlight = 0
@@ -84,6 +60,7 @@ export class Pipeline {
   /** Bytes of replies whose turn has not come. */
   #held = 0
   #closed = false
+  readonly #overflow = (): void => this.#output.overflow()
 
   constructor(session: Session, output: Output, context: PipelineContext) {
     this.#session = session
@@ -100,11 +77,7 @@ export class Pipeline {
 
   /** The input that was executed last is not needed any more. */
   release(): void {
-    const ticket = this.#spare
-    if (ticket === null) return
-    ticket.operation.key = NO_BYTES
-    ticket.operation.value = NO_BYTES
-    ticket.args = NO_ARGUMENTS
+    this.#spare?.release()
   }
 
   /** Answers that come from here on go nowhere. */
@@ -114,7 +87,7 @@ export class Pipeline {
 
   /** Begins a command whose action is one operation; its reply is written in its turn. False: it has to wait, and nothing has happened. */
   begin(command: Command, args: Arguments, silent: boolean): boolean {
-    const ticket = this.#spare ?? new Ticket(this.#answered)
+    const ticket = this.#spare ?? this.#context.tickets.take(this)
     this.#spare = ticket
     const { operation } = ticket
     try {
@@ -135,7 +108,7 @@ export class Pipeline {
     if (isAnswered(ticket)) {
       this.#meter.count(command.id)
       // Its reply has to wait for those before it.
-      if (ticket.reply !== null) {
+      if (ticket.isHeld) {
         this.#chain(ticket)
         if (ticket === this.#head) this.#advance()
       }
@@ -147,9 +120,13 @@ export class Pipeline {
     this.#slots.add(ticket.slot)
     this.#inFlight++
     this.#chain(ticket)
-    // The arguments are needed for the reply: the parser goes on with others.
-    this.#output.source.own()
-    this.#output.source.args = new Arguments()
+    if ((command.action as OneOperation).needsArguments?.(args)) {
+      // The parser goes on with others.
+      this.#output.source.own()
+      this.#output.source.args = new Arguments()
+    } else {
+      ticket.release()
+    }
     return true
   }
 
@@ -166,7 +143,7 @@ export class Pipeline {
     this.#tail = ticket
   }
 
-  #arrived(ticket: Ticket, error: CacheError | null, outcome: Outcome | null): void {
+  arrived(ticket: Ticket, error: CacheError | null, outcome: Outcome | null): void {
     const late = ticket.state === 'late'
     ticket.state = 'answered'
     if (this.#closed) return
@@ -178,10 +155,10 @@ export class Pipeline {
     if (late ? ticket === this.#head : this.#head === null) {
       this.#answer(ticket, ticket.silent ? this.#context.nowhere : this.#output.reply(), error, outcome)
     } else {
-      const collector = new Collector(this.#session.protocol, this.#context.outputBufferLimitBytes, () => this.#output.overflow())
-      this.#answer(ticket, ticket.silent ? this.#context.nowhere : collector.reply, error, outcome)
-      ticket.reply = collector
-      this.#held += collector.bytes
+      const held = ticket.held.open(this.#session.protocol, this.#context.outputBufferLimitBytes, this.#overflow)
+      this.#answer(ticket, ticket.silent ? this.#context.nowhere : held.reply, error, outcome)
+      ticket.isHeld = true
+      this.#held += held.bytes
       if (this.#held > this.#context.outputBufferLimitBytes) this.#output.overflow()
     }
     if (!late) return
@@ -202,14 +179,15 @@ export class Pipeline {
   #advance(): void {
     let ticket = this.#head
     while (ticket !== null && ticket.state === 'answered') {
-      if (ticket.reply !== null) {
-        this.#held -= ticket.reply.bytes
-        ticket.reply.moveTo(this.#output.reply())
-        ticket.reply = null
+      if (ticket.isHeld) {
+        this.#held -= ticket.held.bytes
+        ticket.held.moveTo(this.#output.reply())
+        ticket.isHeld = false
       }
       this.#head = ticket.next
       ticket.next = null
-      this.#spare = ticket
+      if (this.#spare === null) this.#spare = ticket
+      else this.#context.tickets.giveBack(ticket)
       ticket = this.#head
     }
     if (ticket === null) this.#tail = null

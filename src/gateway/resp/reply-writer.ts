@@ -68,6 +68,14 @@ export class ReplyWriter {
     if (!free || this.#slab.length !== this.#slabBytes) this.#slab = Buffer.allocUnsafeSlow(this.#slabBytes)
   }
 
+  /** Writes what waits here to `target`, and keeps nothing of it. */
+  moveTo(target: ReplyWriter): void {
+    if (this.#at === 0) return
+    target.raw(this.#slab, 0, this.#at)
+    this.#at = 0
+    if (this.#slab.length !== this.#slabBytes) this.#slab = Buffer.allocUnsafeSlow(this.#slabBytes)
+  }
+
   /** `+text`: ASCII without line breaks. */
   simple(text: string): void {
     this.#line(PLUS, text)

@@ -24,6 +24,7 @@ import { ReplyWriter } from './reply-writer.ts'
 import type { RespStats } from './resp-stats.ts'
 import { Router } from './router.ts'
 import type { Hub, InfoSection, Pause, Session, Settings } from './session.ts'
+import { TicketPool } from './ticket.ts'
 import { WriterPool } from './writer-pool.ts'
 
 export interface RespGatewayOptions {
@@ -98,6 +99,7 @@ export class RespGateway {
     halfRequestKills: 0,
     crossProtocolLoggedMs: Number.NEGATIVE_INFINITY,
   }
+  readonly #tickets = new TicketPool()
   readonly #unsubscribe: () => void
   readonly #startedMs: number
   #maxClients: number
@@ -207,6 +209,7 @@ export class RespGateway {
       input,
       outputBufferLimitBytes,
       meter: this.#meter,
+      tickets: this.#tickets,
       nowhere: new ReplyWriter(NOWHERE, NOWHERE_BYTES),
       maxTransactionBytes: maxRequestBytes,
       router: cluster ? this.#router : null,

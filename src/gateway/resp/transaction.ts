@@ -119,7 +119,7 @@ export class TransactionRun {
 
   #direct(queued: Queued, next: (goOn: boolean) => void): void {
     const roomBytes = Math.max(SMALL_REPLY_BYTES, this.#maxHeldBytes - this.#held)
-    const part = new Collector(this.#reply.protocol, roomBytes)
+    const part = new Collector().open(this.#reply.protocol, roomBytes)
     this.#options.runDirect(queued, part.reply, () => {
       this.#reply.protocol = part.reply.protocol
       if (part.bytes > roomBytes) {

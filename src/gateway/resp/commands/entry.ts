@@ -14,7 +14,7 @@ import { ReplyError } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
 import { NO_EXPIRY, remainingMs } from './expire.ts'
 import { ONE_KEY, on, withValue } from './row.ts'
-import { answerSet, applySetOptions } from './set-options.ts'
+import { answerSet, applySetOptions, hasSetOptions } from './set-options.ts'
 
 const VALUE_AT = 2
 const NOT_JSON = `ERR the value is not one JSON text in UTF-8, nested at most ${MAX_DEPTH} deep`
@@ -67,6 +67,6 @@ export const ENTRY_COMMANDS: readonly CommandRow[] = [
     since: '0.1.0',
     complexity: 'O(N) with the length of the value.',
     syntax: 'key json [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]',
-    action: { kind: 'one', prepare: prepareSetJson, answer: answerSet },
+    action: { kind: 'one', prepare: prepareSetJson, needsArguments: hasSetOptions, answer: answerSet },
   },
 ]

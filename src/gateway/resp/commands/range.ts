@@ -44,7 +44,12 @@ function answerGetRange(reply: ReplyWriter, { entry }: Outcome, args: Arguments)
   else reply.bulk(entry.value, entry.valueStart + from, entry.valueStart + to + 1)
 }
 
-const GET_RANGE: OneOperation = { kind: 'one', prepare: prepareGetRange, answer: answerGetRange }
+const GET_RANGE: OneOperation = {
+  kind: 'one',
+  prepare: prepareGetRange,
+  needsArguments: () => true,
+  answer: answerGetRange,
+}
 
 export const RANGE_COMMANDS: readonly CommandRow[] = [
   {

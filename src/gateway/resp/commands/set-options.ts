@@ -36,6 +36,10 @@ export function applySetOptions(args: Arguments, operation: Operation, command: 
   if (unit !== null) setExpiry(operation, args, amountAt, unit, command)
 }
 
+export function hasSetOptions({ count }: Arguments): boolean {
+  return count > OPTIONS_AT
+}
+
 /** What was replaced with GET, else whether the condition was met. That a moment in the past leaves nothing behind makes no difference. */
 export function answerSet(reply: ReplyWriter, outcome: Outcome, args: Arguments): void {
   let refused = false

@@ -12,7 +12,7 @@ import { MULTIPLE_STRING_COMMANDS } from './multiple.ts'
 import { NUMBER_COMMANDS } from './number.ts'
 import { RANGE_COMMANDS } from './range.ts'
 import { answerLength, answerOk, answerValue, ONE_KEY, on, withValue } from './row.ts'
-import { answerSet, applySetOptions } from './set-options.ts'
+import { answerSet, applySetOptions, hasSetOptions } from './set-options.ts'
 
 const VALUE_AT = 2
 
@@ -61,6 +61,7 @@ const SINGLE: readonly CommandRow[] = [
         set(args, operation)
         if (args.count > 3) applySetOptions(args, operation)
       },
+      needsArguments: hasSetOptions,
       answer: answerSet,
     },
   },
@@ -152,7 +153,7 @@ const SINGLE: readonly CommandRow[] = [
     since: '6.2.0',
     complexity: 'O(1)',
     syntax: 'key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]',
-    action: { kind: 'one', prepare: prepareGetex, answer: answerGetex },
+    action: { kind: 'one', prepare: prepareGetex, needsArguments: () => true, answer: answerGetex },
   },
   {
     name: 'STRLEN',

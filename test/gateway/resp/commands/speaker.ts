@@ -99,7 +99,7 @@ export class Speaker {
 
   /** Steps the clock until the reply is there: a walk over keys gives others their turn between two pages. */
   #direct(run: (call: Call) => void, args: Arguments, reply: ReplyWriter): void {
-    const collector = new Collector(this.protocol)
+    const collector = new Collector().open(this.protocol)
     let finished = false
     let deferred = false
     const later = (): Later => {
