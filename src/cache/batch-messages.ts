@@ -11,12 +11,12 @@
  *
  * Bytes after these are ignored. Who does not know the kind answers a failure, and has executed nothing.
  */
-import type { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { type ByteReader, type ByteWriter, NO_BYTES } from '../lib/bytes.ts'
 import { Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { encodeStamp } from '../lib/stamp-codec.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
-import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, writeOutcome } from './messages.ts'
+import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, EXISTED, readOutcome, WRITTEN, writeOutcome } from './messages.ts'
 import { OPERATION_GET, type Operation, type Outcome } from './operation.ts'
 
 /** Call: do these at the primary of their slots, each by itself, in order. */
@@ -54,49 +54,83 @@ export function writeError(writer: ByteWriter, code: ErrorCode, message: string)
   writer.u8(ANSWER_ERROR).text(code).block(Buffer.from(message))
 }
 
-/** What follows `ANSWER_VALUE`, as the outcome of a get. One is filled again and again; it is valid until the next, and no longer than the bytes it was read from. */
-export class ValueOutcome implements Outcome {
-  readonly error = null
-  readonly existed = true
-  readonly written = false
-  readonly entry = new Entry()
-  readonly idleMs = -1
-  readonly frequency = -1
+/**
+ * The outcome of an operation of a batch, read from what follows the first byte of its answer. One is filled again and again; it is valid until the next,
+ * and no longer than the bytes it was read from.
+ */
+export class BatchOutcome implements Outcome {
+  error: ErrorCode | null = null
+  existed = false
+  written = false
+  entry: Entry | null = null
+  idleMs = -1
+  frequency = -1
   length = 0
   ms = 0
   counter = 0
   writer = ''
-  /** The bytes of `writer`: most answers of one peer name the same. */
-  #writerBytes: Buffer = Buffer.alloc(0)
+  readonly #value = new Entry()
+  readonly #writers = new WriterNames()
 
-  /** `key[keyStart, keyEnd)` is what was asked for. */
-  read(reader: ByteReader, key: Buffer, keyStart: number, keyEnd: number): this {
-    const { entry } = this
+  /** After `ANSWER_VALUE`; `key[keyStart, keyEnd)` is what was asked for. */
+  readValue(reader: ByteReader, key: Buffer, keyStart: number, keyEnd: number): this {
+    const entry = this.#value
+    this.#clear()
     const flags = reader.u8()
-    this.ms = reader.u48()
-    this.counter = reader.u16()
-    this.#readWriter(reader)
+    this.existed = true
+    this.#readVersion(reader)
     entry.setVersion(this.ms, this.counter, this.writer)
     entry.kind = (flags & JSON_VALUE) !== 0 ? VALUE_JSON : VALUE_STRING
     entry.expiresAtMs = (flags & EXPIRES) !== 0 ? reader.u48() : NEVER
     const length = reader.u32()
     const start = reader.skip(length)
-    entry.setKey(key, keyStart, keyEnd).setValue(reader.buffer, start, start + length)
+    this.entry = entry.setKey(key, keyStart, keyEnd).setValue(reader.buffer, start, start + length)
     this.length = length
     return this
   }
 
-  #readWriter(reader: ByteReader): void {
+  /** After `ANSWER_DONE`. */
+  readDone(reader: ByteReader): Outcome {
+    const bits = reader.peek()
+    if (bits !== (bits & (EXISTED | WRITTEN))) return readOutcome(reader)
+    reader.skip(1)
+    this.#clear()
+    this.existed = (bits & EXISTED) !== 0
+    this.written = (bits & WRITTEN) !== 0
+    this.length = reader.u32()
+    this.#readVersion(reader)
+    return this
+  }
+
+  #readVersion(reader: ByteReader): void {
+    this.ms = reader.u48()
+    this.counter = reader.u16()
+    this.writer = this.#writers.read(reader)
+  }
+
+  #clear(): void {
+    this.written = false
+    this.entry = null
+  }
+}
+
+/** Names of writers: most answers name the same as the one before, and make no string. */
+class WriterNames {
+  #bytes: Buffer = NO_BYTES
+  #name = ''
+
+  read(reader: ByteReader): string {
     const length = reader.u8()
     const start = reader.skip(length)
     const { buffer } = reader
-    const known = this.#writerBytes
+    const known = this.#bytes
     if (known.length === length) {
       let i = 0
       while (i < length && known[i] === buffer[start + i]) i++
-      if (i === length) return
+      if (i === length) return this.#name
     }
-    this.#writerBytes = Buffer.from(buffer.subarray(start, start + length))
-    this.writer = this.#writerBytes.toString()
+    this.#bytes = Buffer.from(buffer.subarray(start, start + length))
+    this.#name = this.#bytes.toString()
+    return this.#name
   }
 }

@@ -12,12 +12,12 @@ import { CacheError } from '../lib/errors.ts'
 import { decodeTerm } from '../placement/index.ts'
 import type { CacheCalls } from './authority.ts'
 import { Batch } from './batch.ts'
-import { ANSWER_ALONE, ANSWER_VALUE, KIND_BATCH, ValueOutcome } from './batch-messages.ts'
+import { ANSWER_ALONE, ANSWER_VALUE, BatchOutcome, KIND_BATCH } from './batch-messages.ts'
 import type { OutcomeDone } from './cache.ts'
 import type { OperationErrand } from './errand.ts'
 import { giveOutcome } from './executor.ts'
 import type { Forwarder } from './forwarder.ts'
-import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, decodeError, readOutcome } from './messages.ts'
+import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, decodeError } from './messages.ts'
 import { ACK_LOCAL, OPERATION_GET, type Operation } from './operation.ts'
 
 /** What is longer goes by itself: it would hold up the others. */
@@ -54,7 +54,7 @@ export class BatchSender {
   readonly #idle: Batch[] = []
   /** By name: until when a peer is taken not to know batches. */
   readonly #unawareUntilMs = new Map<string, number>()
-  readonly #value = new ValueOutcome()
+  readonly #outcome = new BatchOutcome()
   readonly #endTurn = (): void => this.#depart()
   #scheduled = false
   #sentTotal = 0
@@ -141,12 +141,12 @@ export class BatchSender {
       const i = batch.answered
       const how = reader.u8()
       if (how === ANSWER_VALUE) {
-        const outcome = this.#value.read(reader, batch.sent, batch.keyStart(i), batch.keyEnd(i))
+        const outcome = this.#outcome.readValue(reader, batch.sent, batch.keyStart(i), batch.keyEnd(i))
         batch.answered++
         this.#hit()
         batch.done(i)(null, outcome)
       } else if (how === ANSWER_DONE) {
-        const outcome = readOutcome(reader)
+        const outcome = this.#outcome.readDone(reader)
         batch.answered++
         if (outcome.existed && batch.code(i) === OPERATION_GET) this.#hit()
         giveOutcome(outcome, batch.done(i))

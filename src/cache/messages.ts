@@ -130,8 +130,9 @@ export function readOperation(reader: ByteReader, operation: Operation): Operati
   return operation.setKey(reader.buffer, keyStart, keyStart + keyBytes).setValue(reader.buffer, valueStart, valueStart + valueBytes)
 }
 
-const EXISTED = 1
-const WRITTEN = 2
+/** Bits of an outcome. */
+export const EXISTED = 1
+export const WRITTEN = 2
 const HAS_ENTRY = 4
 const FAILED = 8
 const DESCRIBED = 16

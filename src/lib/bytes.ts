@@ -212,6 +212,12 @@ export class ByteReader {
     return this.#buffer[this.#take(1)] as number
   }
 
+  /** The next byte, which stays where it is. */
+  peek(): number {
+    if (this.#at === this.#end) throw new MalformedError('a byte wanted, none left')
+    return this.buffer[this.#at] as number
+  }
+
   u16(): number {
     return this.#buffer.readUInt16BE(this.#take(2))
   }

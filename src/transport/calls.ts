@@ -233,7 +233,7 @@ class Outbox {
   flush(): void {
     if (this.#closed || this.#writer.length === 0) return
     this.#sent()
-    this.#link.send(this.#writer.toBuffer())
+    this.#link.send(this.#writer.view())
     this.#writer.reset()
   }
 }

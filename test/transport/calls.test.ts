@@ -29,7 +29,8 @@ class FakeLink implements Link {
     this.peer = { name, generation: 1 }
   }
 
-  send(message: Buffer): void {
+  send(lent: Buffer): void {
+    const message = Buffer.from(lent)
     this.sent.push(message)
     this.#clock.after(1, () => {
       if (!this.closed) this.deliver?.(message)
@@ -378,6 +379,17 @@ test('over real links calls work both ways, and again after the link broke', () 
   const again = ask(a.calls, 'b', 7, 'five')
   clock.advance(20)
   assert.is(again.outcome, 'b to a: five')
+})
+
+test('what is not to wait leaves at once, with all that was gathered before it', () => {
+  const { a, b, out, clock } = pair()
+  b.handle(1, (_from, body, respond) => respond?.(body))
+  const [early, urgent] = [ask(a, 'b', 1, 'early'), { outcome: 'pending' }]
+  assert.is(out.sent.length, 0)
+  a.call('b', 1, Buffer.from('urgent'), 1000, (_failure, body) => (urgent.outcome = `${body}`), true)
+  assert.is(out.sent.length, 1)
+  clock.advance(10)
+  assert.equal([out.sent.length, early.outcome, urgent.outcome], [1, 'early', 'urgent'])
 })
 
 test.run()

@@ -66,7 +66,8 @@ class Trio {
         peer,
         channel: 'request' as const,
         queuedBytes: 0,
-        send: (message: Buffer) => {
+        send: (lent: Buffer) => {
+          const message = Buffer.from(lent)
           this.clock.after(1, () => state.deliver(message))
         },
         close: () => {},

@@ -21,6 +21,7 @@ import type { Ticket, TicketOwner, TicketPool } from './ticket.ts'
 
 /** Operations of one client that may be under way at the same time. */
 const MAX_IN_FLIGHT = 128
+const SLOT_MASK = 0xff
 
 /** The connection, as those see it who execute its commands. */
 export interface Output {
@@ -56,7 +57,8 @@ export class Pipeline implements TicketOwner {
   #head: Ticket | null = null
   #tail: Ticket | null = null
   #inFlight = 0
-  readonly #slots = new Set<number>()
+  /** By the low bits of a slot: how many operations under way have it. Only where there are some has the chain to be searched. */
+  #slotCounts: Uint8Array | null = null
   /** Bytes of replies whose turn has not come. */
   #held = 0
   #closed = false
@@ -98,7 +100,7 @@ export class Pipeline implements TicketOwner {
       writeRefusal(silent ? this.#context.nowhere : this.#output.reply(), error, this.#context.logger)
       return true
     }
-    if (this.#head !== null && !this.#mayOvertake(operation)) return false
+    if (this.#head !== null && !this.#mayOvertake(ticket)) return false
     adaptTo(this.#session, operation, command.writes)
     ticket.state = 'running'
     ticket.command = command
@@ -115,9 +117,10 @@ export class Pipeline implements TicketOwner {
       return true
     }
     ticket.state = 'late'
-    ticket.slot = slotOf(operation.key, operation.keyStart, operation.keyEnd)
+    // Where others are under way `#mayOvertake` has found it already.
+    if (this.#head === null) ticket.slot = slotOf(operation.key, operation.keyStart, operation.keyEnd)
     ticket.startedMs = this.#meter.startedMs
-    this.#slots.add(ticket.slot)
+    this.#countSlot(ticket.slot, 1)
     this.#inFlight++
     this.#chain(ticket)
     if ((command.action as OneOperation).needsArguments?.(args)) {
@@ -130,9 +133,20 @@ export class Pipeline implements TicketOwner {
     return true
   }
 
-  #mayOvertake(operation: Operation): boolean {
+  #mayOvertake(next: Ticket): boolean {
+    const { operation } = next
     if (this.#inFlight >= MAX_IN_FLIGHT || operationRow(operation.code)?.twoKeys === true) return false
-    return !this.#slots.has(slotOf(operation.key, operation.keyStart, operation.keyEnd))
+    const slot = slotOf(operation.key, operation.keyStart, operation.keyEnd)
+    next.slot = slot
+    if (this.#slotCounts === null || this.#slotCounts[slot & SLOT_MASK] === 0) return true
+    for (let ticket = this.#head; ticket !== null; ticket = ticket.next) if (ticket.state === 'late' && ticket.slot === slot) return false
+    return true
+  }
+
+  #countSlot(slot: number, by: 1 | -1): void {
+    this.#slotCounts ??= new Uint8Array(SLOT_MASK + 1)
+    const at = slot & SLOT_MASK
+    this.#slotCounts[at] = (this.#slotCounts[at] as number) + by
   }
 
   #chain(ticket: Ticket): void {
@@ -149,7 +163,7 @@ export class Pipeline implements TicketOwner {
     if (this.#closed) return
     if (late) {
       this.#inFlight--
-      this.#slots.delete(ticket.slot)
+      this.#countSlot(ticket.slot, -1)
       this.#meter.countLate((ticket.command as Command).id, ticket.startedMs)
     }
     if (late ? ticket === this.#head : this.#head === null) {

@@ -56,6 +56,17 @@ test('what is answered or begun late is not overwritten by what others send mean
   await client.expect('+OK\r\n')
 })
 
+test('what a late reply needs of its command is kept, and nothing else is', async () => {
+  const { held, server } = await startHeld((key) => key.startsWith('far'))
+  const client = await server.client()
+  const other = await server.client()
+  client.send('SET near x\r\nSET far1 0123456789\r\nGETRANGE far2 0 1\r\nSET far3 v XX\r\nGETEX far4 PX 10\r\nGET far5\r\nSTRLEN far6\r\n')
+  await until(() => held.keys().length === 6, 'all are asked for')
+  await other.ask(`PING ${'!'.repeat(200)}`, `$200\r\n${'!'.repeat(200)}\r\n`)
+  for (const key of ['far6', 'far5', 'far4', 'far3', 'far2', 'far1']) held.release(key)
+  await client.expect('+OK\r\n+OK\r\n$0\r\n\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n')
+})
+
 test('names of commands and options have no case', async () => {
   const client = await (await start()).client()
   await client.ask('sEt k v nX\ngEt k', '+OK\r\n$1\r\nv\r\n')

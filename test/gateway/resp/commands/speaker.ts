@@ -71,7 +71,11 @@ export class Speaker {
     action.prepare(args, this.#operation)
     this.local.cache.execute(this.#operation, (error, outcome) => {
       if (error !== null) reply.error(errorText(error, this.#operation.code))
-      else action.answer(reply, outcome as Outcome, args, this.local.cache.nowMs)
+      else {
+        // As the pipeline has it for what is answered late.
+        const kept = action.needsArguments?.(args) ? args : new Arguments()
+        action.answer(reply, outcome as Outcome, kept, action.needsTime === true ? this.local.cache.nowMs : 0)
+      }
     })
   }
 
