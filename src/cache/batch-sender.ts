@@ -127,6 +127,7 @@ export class BatchSender {
       (failure, body) => {
         if (body === null) this.#fail(batch, failure ?? 'lost')
         else this.#read(batch, body)
+        batch.clear()
         if (this.#idle.length < MAX_IDLE && batch.capacity <= MAX_IDLE_BYTES) this.#idle.push(batch)
       },
       true,

@@ -10,7 +10,8 @@ import { Operation } from './operation.ts'
 
 const SLOT_BYTES = 2
 const LENGTH_BYTES = 4
-const CAPACITY = 16 * 1024
+/** Where a peer is silent there may be as many batches as clients that wait. */
+const CAPACITY = 512
 const NOBODY: OutcomeDone = () => {}
 
 export class Batch {
@@ -23,21 +24,25 @@ export class Batch {
   #count = 0
   #body: Buffer = NO_BYTES
   readonly #dones: OutcomeDone[] = []
-  readonly #starts = new Int32Array(MAX_BATCH_OPERATIONS)
-  readonly #keyStarts = new Int32Array(MAX_BATCH_OPERATIONS)
-  readonly #keyEnds = new Int32Array(MAX_BATCH_OPERATIONS)
+  readonly #starts: number[] = []
+  readonly #keyStarts: number[] = []
+  readonly #keyEnds: number[] = []
 
-  /** For another peer; all that were in it are answered. */
+  /** An empty one begins. */
   open(name: string, deadlineMs: number): this {
     this.name = name
     this.deadlineMs = deadlineMs
     this.answered = 0
+    this.#writer.u16(0)
+    return this
+  }
+
+  /** All that are in it are answered: nothing of them is held. */
+  clear(): void {
     for (let i = 0; i < this.#count; i++) this.#dones[i] = NOBODY
     this.#count = 0
     this.#body = NO_BYTES
     this.#writer.reset()
-    this.#writer.u16(0)
-    return this
   }
 
   get count(): number {
@@ -68,7 +73,7 @@ export class Batch {
     this.#dones[i] = done
   }
 
-  /** As it is sent. Nothing is added after this; the bytes lie here until `open`. */
+  /** As it is sent. Nothing is added after this; the bytes lie here until `clear`. */
   body(): Buffer {
     const body = this.#writer.view()
     body.writeUInt16BE(this.#count)
