@@ -1,6 +1,7 @@
 /**
  * BatchSender: what is asked here and served elsewhere, as far as nothing goes wrong. All that one turn of the event loop has for one peer is written
- * into one buffer and leaves as one call with one timer; the answers are read where they lie. No object is made for an operation.
+ * into one buffer and leaves as one call with one timer; the answers are read where they lie. No object is made for an operation. While two batches are
+ * under way to a peer the third gathers further turns.
  *
  * Whatever goes wrong (a refusal, a broken link, a peer that does not know batches) is the forwarder's: it gets the operation as an errand, with the
  * time that is left of it, and the rules of what may be sent again are there alone. Operations of one slot in one batch stay in their order: the peer
@@ -24,6 +25,12 @@ import { ACK_LOCAL, OPERATION_GET, type Operation } from './operation.ts'
 const MAX_OPERATION_BYTES = 16 * 1024
 /** A batch leaves when it has so many bytes, whether the turn is over or not. */
 const FULL_BYTES = 256 * 1024
+/**
+ * With so many under way to a peer the next one gathers until one is answered, so that batches grow with the load: a message costs as much as dozens of
+ * the operations in it. Not for long: the time that is left of an operation is that of its batch.
+ */
+const MAX_UNDER_WAY = 2
+const MAX_HELD_MS = 20
 /** A peer that did not know the kind is asked again after so long: it may have been replaced. */
 const UNAWARE_MS = 10_000
 const MAX_UNAWARE = 1024
@@ -55,8 +62,14 @@ export class BatchSender {
   /** By name: until when a peer is taken not to know batches. */
   readonly #unawareUntilMs = new Map<string, number>()
   readonly #outcome = new BatchOutcome()
-  readonly #endTurn = (): void => this.#depart()
+  /** By name: batches that a peer has not answered yet. */
+  readonly #underWay = new Map<string, number>()
+  readonly #endTurn = (): void => {
+    this.#scheduled = false
+    this.#depart()
+  }
   #scheduled = false
+  #timed = false
   #sentTotal = 0
 
   constructor({ clock, calls, forwarder, timeoutMs, errandOf, hit }: BatchSenderOptions) {
@@ -103,35 +116,60 @@ export class BatchSender {
     }
     const batch = (this.#idle.pop() ?? new Batch()).open(name, this.#clock.turn() + this.#timeoutMs)
     gathering.push(batch)
-    if (!this.#scheduled) {
-      this.#scheduled = true
-      this.#clock.soon(this.#endTurn)
-    }
+    this.#departSoon()
     return batch
   }
 
+  #departSoon(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#clock.soon(this.#endTurn)
+  }
+
+  /** All leave but those for peers that have enough under way: the answer to one of these, or `MAX_HELD_MS`, lets them go. */
   #depart(): void {
-    this.#scheduled = false
+    const heldBeforeMs = this.#clock.turn() - MAX_HELD_MS
     const leaving = this.#gathering
     this.#gathering = []
-    for (const batch of leaving) this.#dispatch(batch)
+    for (const batch of leaving) {
+      const underWay = this.#underWay.get(batch.name) ?? 0
+      if (underWay >= MAX_UNDER_WAY && batch.deadlineMs - this.#timeoutMs > heldBeforeMs) this.#gathering.push(batch)
+      else this.#dispatch(batch)
+    }
+    if (this.#gathering.length > 0 && !this.#timed) {
+      this.#timed = true
+      this.#clock.after(MAX_HELD_MS, () => {
+        this.#timed = false
+        this.#depart()
+      })
+    }
   }
 
   #dispatch(batch: Batch): void {
+    const { name } = batch
     this.#sentTotal += batch.count
+    this.#underWay.set(name, (this.#underWay.get(name) ?? 0) + 1)
     this.#calls.call(
-      batch.name,
+      name,
       KIND_BATCH,
       batch.body(),
       batch.deadlineMs - this.#clock.turn(),
       (failure, body) => {
         if (body === null) this.#fail(batch, failure ?? 'lost')
         else this.#read(batch, body)
+        this.#arrived(name)
         batch.clear()
         if (this.#idle.length < MAX_IDLE && batch.capacity <= MAX_IDLE_BYTES) this.#idle.push(batch)
       },
       true,
     )
+  }
+
+  #arrived(name: string): void {
+    const underWay = (this.#underWay.get(name) ?? 0) - 1
+    if (underWay > 0) this.#underWay.set(name, underWay)
+    else this.#underWay.delete(name)
+    if (this.#gathering.length > 0) this.#departSoon()
   }
 
   /** Throws `MalformedError`; those that were not answered by then are as good as lost. */

@@ -143,6 +143,51 @@ test('the next turn has a call of its own, and so has each peer', () => {
   assert.equal(network.log.slice(0, 3).sort(), [`a>b ${KIND_BATCH}`, `a>b ${KIND_BATCH}`, `a>c ${KIND_BATCH}`].sort())
 })
 
+test('while two batches are under way the next one gathers, until one is answered', () => {
+  const { cache, clock, network } = three()
+  const turn = (): void => clock.advance(0.1)
+  const asked: Asked[] = []
+  for (let i = 0; i < 8; i++) {
+    asked.push(ask(cache, operationOf(OPERATION_INCREMENT, 'n', '1')))
+    turn()
+  }
+  assert.is(callsOf(network, KIND_BATCH).length, 2)
+  clock.advance(2)
+  assert.is(callsOf(network, KIND_BATCH).length, 3)
+  clock.advance(10)
+  assert.equal(
+    asked.map(({ told }) => told?.entry?.value),
+    ['1', '2', '3', '4', '5', '6', '7', '8'],
+  )
+})
+
+test('a batch waits for the answers of a silent peer no longer than 20 ms', () => {
+  const { b, cache, clock, network } = three()
+  b.handlers.delete(KIND_BATCH)
+  for (let i = 0; i < 3; i++) {
+    ask(cache, getOf('k'))
+    clock.advance(1)
+  }
+  assert.is(callsOf(network, KIND_BATCH).length, 2)
+  clock.advance(45)
+  assert.is(callsOf(network, KIND_BATCH).length, 3)
+})
+
+test('what gathers behind a link that breaks was not sent, and goes on, whatever it is', () => {
+  const { b, cache, clock, network } = three()
+  network.failing.set('b', 'lost')
+  const asked = [ask(cache, operationOf(OPERATION_INCREMENT, 'n', '1'))]
+  clock.advance(0.1)
+  asked.push(ask(cache, operationOf(OPERATION_INCREMENT, 'n', '1')))
+  clock.advance(0.1)
+  asked.push(ask(cache, operationOf(OPERATION_INCREMENT, 'n', '1')))
+  clock.advance(0.1)
+  network.failing.clear()
+  clock.advance(100)
+  assert.equal(states(asked), ['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'done'])
+  assert.is(b.written.length, 1)
+})
+
 test('a refusal names the higher term, and those refused follow it in their order', () => {
   const { a, b, c, cache, clock, network } = three()
   b.routes.set(SLOT, 'c')
