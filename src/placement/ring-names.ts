@@ -47,7 +47,8 @@ export class RingNames {
     if (absence !== 'crashed') this.#crashed.delete(name)
     else if (wasPresent) this.#crashed.add(name)
     if (absence === 'for-good') this.#absentUntilMs.delete(name)
-    else if (wasPresent) this.#absentUntilMs.set(name, absence === 'stopped' ? nowMs + this.#grace.stoppedGraceMs : this.#crashedUntil(name, nowMs))
+    else if (wasPresent)
+      this.#absentUntilMs.set(name, absence === 'stopped' ? nowMs + this.#grace.stoppedGraceMs : this.#crashedUntil(name, nowMs))
   }
 
   #crashedUntil(name: string, nowMs: number): number {

@@ -158,7 +158,10 @@ export class SlabStore implements Store {
     const address = run.revision === this.#revision ? (run.address[i] as number) : this.#findAgain(run, i)
     if (address === 0 || !records.isLive(address, nowMs)) return false
     records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
-    records.showValue(address, into)
+    if (--this.#usesToSample === 0) {
+      records.show(address, into)
+      this.#sampled(into, run.slot[i] as number)
+    } else records.showValue(address, into)
     return true
   }
 

@@ -5,6 +5,7 @@ import { Entry } from '../../src/lib/entry.ts'
 import { Place } from '../../src/lib/place.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { RequestRun, RUN_CAPACITY } from '../../src/lib/request-run.ts'
+import { slotOf } from '../../src/lib/slot.ts'
 import { createStore, type Store } from '../../src/store/index.ts'
 
 const test = suite('store/run-finder')
@@ -110,6 +111,23 @@ test('a read of a run counts as a use for eviction', () => {
     valuesAt(store, run)
   }
   assert.ok(frequency() > before)
+})
+
+test('reads of a run are sampled as others are, with key and slot', () => {
+  const store = filled()
+  const told: string[] = []
+  store.sampleUses(4, ({ key, keyStart, keyEnd }, slot) => {
+    const name = key.toString('latin1', keyStart, keyEnd)
+    assert.is(slot, slotOf(Buffer.from(name)))
+    told.push(name)
+  })
+  const run = reads(['key-1', 'key-2', 'absent', 'key-3'])
+  for (let i = 0; i < 400; i++) {
+    store.findAll(run)
+    assert.equal(valuesAt(store, run), ['value 1', 'value 2', null, 'value 3'])
+  }
+  assert.ok(told.length > 200 && told.length < 400, `${told.length} of 1,200`)
+  assert.equal([...new Set(told)].sort(), ['key-1', 'key-2', 'key-3'])
 })
 
 test.run()

@@ -42,7 +42,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       refusesWrites: false,
       staleMs: () => Number.POSITIVE_INFINITY,
       others: () => [],
-    absent: () => [],
+      absent: () => [],
       route: () => 'here',
       term: () => null,
       adoptTerms: () => {},
