@@ -27,6 +27,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         find: 'if (holding !== undefined && this.#isBetter(',
         replace: 'if (holding !== undefined && !this.#context.view().isLeaving(name) && this.#isBetter(',
       },
+      {
+        file: 'replication/claims.ts',
+        find: 'if (known !== null && !this.#isOurs(known) && !isGone(known.name, known.generation)) {',
+        replace:
+          'if (known !== null && !this.#isOurs(known) && !this.#context.view().isLeaving(known.name) && !isGone(known.name, known.generation)) {',
+      },
     ],
     seed: 9,
   },
@@ -140,6 +146,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
       },
     ],
-    seed: 236,
+    seed: 294,
   },
 }
