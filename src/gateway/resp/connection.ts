@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import type { RequestRun } from '../../lib/request-run.ts'
 import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Executor, type ExecutorContext } from './executor.ts'
-import type { LentReader } from './lent-read.ts'
+import { type LentReader, sentBytes } from './lent-read.ts'
 import { COMMAND, CROSS_PROTOCOL, NEEDS_MORE, Parser, type ParserLimits } from './parser.ts'
 import type { Output } from './pipeline.ts'
 import type { Receiver } from './pubsub.ts'
@@ -80,6 +80,8 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
   #closed = false
   /** What the budget of all input knows of this connection. */
   #heldBytes = 0
+  /** What had left for the client when its unread output was last looked at. */
+  #sentBytes = 0
 
   constructor(id: number, accepted: Socket, context: ConnectionContext) {
     const socket = context.reader.adopt(accepted, (lent, length) => this.#received(lent, length))
@@ -210,8 +212,10 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
 
   /** Cuts the connection if it has been silent, half-way or saying good-bye for too long. */
   check(nowMs: number): void {
+    if (this.#closed) return
     const { traffic } = this.#context
     const idleTimeoutMs = this.#context.idleTimeoutMs()
+    this.#noteReading(nowMs)
     const silentMs = nowMs - this.session.lastActiveMs
     if (this.#endedMs >= 0) {
       if (nowMs - this.#endedMs >= LINGER_MS) this.destroy()
@@ -256,16 +260,24 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
 
   #drained(): void {
     this.#throttled = false
-    this.#work()
+    this.#work(true)
   }
 
-  /** Executes what there is, as far as possible, and sends what came of it. */
-  #work(fromInput: boolean = false): void {
+  /** A client that takes its replies is not silent, however long it takes. */
+  #noteReading(nowMs: number): void {
+    if (this.#socket.writableLength === 0) return
+    const sent = sentBytes(this.#socket)
+    if (sent !== this.#sentBytes) this.session.lastActiveMs = nowMs
+    this.#sentBytes = sent
+  }
+
+  /** Executes what there is, as far as possible, and sends what came of it. `byClient`: it has sent something, or read all there was. */
+  #work(byClient: boolean = false): void {
     if (this.#working || this.#closed) return
     this.#working = true
     const { meter } = this.#context
     const measured = meter.begin()
-    if (fromInput) this.session.lastActiveMs = meter.startedMs
+    if (byClient) this.session.lastActiveMs = meter.startedMs
     this.#execute()
     if (measured) meter.end()
     this.#settle()

@@ -36,3 +36,11 @@ export class LentReader {
     return socket
   }
 }
+
+/** Bytes that the system has taken of what was written, also of a write that is still under way. Node's own timeouts look there too. */
+export function sentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle: { readonly bytesWritten: number; readonly writeQueueSize: number } | null
+  }
+  return handle === null ? 0 : handle.bytesWritten - handle.writeQueueSize
+}

@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SystemClock, type Timer } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { gatewaysOf, until } from './harness.ts'
 
 const test = suite('gateway/resp/limits')
@@ -230,6 +231,34 @@ test('a client that says nothing for too long is cut off, a subscriber is not', 
   const other = await server.client()
   await other.ask('PUBLISH a x', ':1\r\n')
   assert.is(server.gateway.stats().idleKillsTotal, 1)
+})
+
+test('a client that takes its replies slowly is not idle; one that takes none is', async () => {
+  const clock = new FakeClock()
+  const server = await start({ clock, idleTimeoutMs: 10_000 })
+  const client = await server.client()
+  const value = 'v'.repeat(500_000)
+  client.send(`*3\r\n$3\r\nSET\r\n$1\r\na\r\n${bulk(value)}`)
+  await client.expect('+OK\r\n')
+  client.socket.removeAllListeners('data')
+  client.socket.pause()
+  client.send('GET a\r\n'.repeat(200))
+  let got = 0
+  client.socket.on('data', (piece: Buffer) => {
+    got += piece.length
+  })
+  // Ten megabytes in four seconds: more than the system holds between the two.
+  for (let round = 1; round <= 8; round++) {
+    client.socket.resume()
+    await until(() => got >= round * 10_000_000, 'more has been read')
+    client.socket.pause()
+    clock.advance(4_000)
+    assert.is(server.gateway.stats().idleKillsTotal, 0, `after ${got} bytes`)
+  }
+  clock.advance(12_000)
+  assert.is(server.gateway.stats().idleKillsTotal, 1)
+  client.socket.resume()
+  await client.closed()
 })
 
 test('without a timeout nobody is idle', async () => {
