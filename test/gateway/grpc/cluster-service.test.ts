@@ -39,7 +39,8 @@ test('Describe tells what GET /cluster does', () =>
     assert.equal([figures['ready'], figures['entries'], figures['digest']], [true, 3, '0123456789abcdef'])
     assert.equal(figures['followers'], [{ name: 'other', lag_ms: 2, backlog_bytes: 5, incomplete_slots: 6 }])
     assert.equal([other?.['state'], other?.['figures']], ['MEMBER_STATE_DEAD', null])
-    assert.equal(other?.['addresses'], { gossip: 'host-other:7946', peer: 'host-other:7947', http: 'host-other:8080' })
+    const known = { gossip: 'host-other:7946', peer: 'host-other:7947', http: 'host-other:8080' }
+    assert.equal(other?.['addresses'], { ...known, resp: '', cluster: '', text: '', grpc: '' })
     const plain = await client.call<{ members: { ranges: unknown[] }[] }>('Describe')
     assert.equal(plain.members[0]?.ranges, [])
     assert.is(gateway.stats().callsTotal.describe, 2)
