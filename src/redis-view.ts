@@ -5,7 +5,7 @@
 import type { Options } from './config/index.ts'
 import type { InfoSection, Settings } from './gateway/resp/index.ts'
 import type { Node } from './node.ts'
-import { EVICTION_POLICIES } from './store/index.ts'
+import { EVICTION_POLICIES, type EvictionPolicy } from './store/index.ts'
 
 const MICROSECONDS = 1_000_000
 
@@ -87,12 +87,17 @@ export function redisSettings(node: Node, options: Options): Settings {
   return {
     names: () => [...Object.keys(fixed), policy],
     get: (name) => (name === policy ? node.evictionPolicy : (fixed[name] ?? '')),
-    set: (name, value) => {
+    refusal: (name, value) => {
       if (name !== policy) return "can't be changed while the server runs"
-      const wanted = EVICTION_POLICIES.find((one) => one === value.toLowerCase())
-      if (wanted === undefined) return `argument must be one of the following: ${EVICTION_POLICIES.join(', ')}`
-      node.setEvictionPolicy(wanted)
-      return null
+      return policyOf(value) === undefined ? `argument must be one of the following: ${EVICTION_POLICIES.join(', ')}` : null
+    },
+    set: (_name, value) => {
+      const wanted = policyOf(value)
+      if (wanted !== undefined) node.setEvictionPolicy(wanted)
     },
   }
+}
+
+function policyOf(value: string): EvictionPolicy | undefined {
+  return EVICTION_POLICIES.find((one) => one === value.toLowerCase())
 }

@@ -18,7 +18,7 @@ export function respFace(options: Pick<RespGatewayOptions, 'cache'> & Partial<Re
     maxStaleMs: 1000,
     observe: () => {},
     info: () => [],
-    settings: { names: () => [], get: () => '', set: () => 'there is no such setting' },
+    settings: { names: () => [], get: () => '', refusal: () => 'there is no such setting', set: () => {} },
     ...options,
   })
 }

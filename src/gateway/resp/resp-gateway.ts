@@ -334,13 +334,16 @@ export class RespGateway {
         const row = own[name]
         return row === undefined ? settings.get(name) : String(Math.ceil(row.get() / row.perUnit))
       },
-      set: (name, value) => {
+      refusal: (name, value) => {
         if (name === CLUSTER_ENABLED) return "can't set immutable config"
+        if (own[name] === undefined) return settings.refusal(name, value)
+        const fits = /^[0-9]{1,9}$/.test(value) && (name !== 'maxclients' || Number(value) > 0)
+        return fits ? null : 'argument must be a whole number'
+      },
+      set: (name, value) => {
         const row = own[name]
-        if (row === undefined) return settings.set(name, value)
-        if (!/^[0-9]{1,9}$/.test(value) || (name === 'maxclients' && Number(value) === 0)) return 'argument must be a whole number'
-        row.set(Number(value) * row.perUnit)
-        return null
+        if (row === undefined) settings.set(name, value)
+        else row.set(Number(value) * row.perUnit)
       },
     }
   }

@@ -47,8 +47,10 @@ export interface Settings {
   /** Every name there is, in lower case. */
   names(): readonly string[]
   get(name: string): string
-  /** Why not, as a sentence; `null` when it is done. */
-  set(name: string, value: string): string | null
+  /** Why `set` would not do, as a sentence; `null` when it would. Changes nothing. */
+  refusal(name: string, value: string): string | null
+  /** Only what `refusal` has let pass. */
+  set(name: string, value: string): void
 }
 
 /** One section of INFO, in the order in which it is printed. */

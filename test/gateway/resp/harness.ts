@@ -46,11 +46,8 @@ export async function startGateway(options: Partial<RespGatewayOptions> = {}): P
     settings: {
       names: () => [...settings.keys()],
       get: (name) => settings.get(name) ?? '',
-      set: (name, value) => {
-        if (name !== 'maxmemory') return "can't set immutable config"
-        settings.set(name, value)
-        return null
-      },
+      refusal: (name) => (name === 'maxmemory' ? null : "can't set immutable config"),
+      set: (name, value) => settings.set(name, value),
     },
     ...options,
   })

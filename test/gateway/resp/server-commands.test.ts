@@ -48,6 +48,23 @@ test('CONFIG tells what matches and changes what can be changed', async () => {
   )
 })
 
+test('CONFIG SET of several parameters changes all or none, and takes none twice', async () => {
+  const client = await (await start()).client()
+  await client.ask(
+    'CONFIG SET maxmemory 5 timeout x\nCONFIG SET maxclients 7 save x\nCONFIG SET maxmemory 5 MAXMEMORY 5\nCONFIG GET maxmemory maxclients',
+    [
+      "-ERR CONFIG SET failed (possibly related to argument 'timeout') - argument must be a whole number\r\n",
+      "-ERR CONFIG SET failed (possibly related to argument 'save') - can't set immutable config\r\n",
+      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - duplicate parameter\r\n",
+      '*4\r\n$9\r\nmaxmemory\r\n$4\r\n1024\r\n$10\r\nmaxclients\r\n$3\r\n100\r\n',
+    ].join(''),
+  )
+  await client.ask(
+    'CONFIG SET maxmemory 5 timeout 60\nCONFIG GET maxmemory timeout',
+    '+OK\r\n*4\r\n$9\r\nmaxmemory\r\n$1\r\n5\r\n$7\r\ntimeout\r\n$2\r\n60\r\n',
+  )
+})
+
 test('COMMAND tells the table', async () => {
   const client = await (await start()).client()
   await client.ask('COMMAND COUNT', `:${COMMANDS.length}\r\n`)

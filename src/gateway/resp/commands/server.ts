@@ -155,11 +155,16 @@ function configSet({ args, session, reply }: Call): void {
     const name = args.text(i)
     if (!known.has(name.toLowerCase())) throw new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`)
   }
+  const wanted = new Map<string, string>()
   for (let i = 2; i < args.count; i += 2) {
     const name = args.text(i).toLowerCase()
-    const refusal = settings.set(name, args.text(i + 1))
+    const value = args.text(i + 1)
+    const refusal = wanted.has(name) ? 'duplicate parameter' : settings.refusal(name, value)
     if (refusal !== null) throw new ReplyError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${refusal}`)
+    wanted.set(name, value)
   }
+  // All or nothing, as in Redis 7.0.
+  for (const [name, value] of wanted) settings.set(name, value)
   reply.ok()
 }
 
