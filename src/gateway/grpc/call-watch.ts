@@ -8,11 +8,11 @@ import type { ArrivingMessages } from './arriving-messages.ts'
 import { statusOf } from './status.ts'
 import { methodOf, type Traffic } from './traffic.ts'
 
-/** `arriving` is told of every call whose request is not whole. `requestTimeoutMs` is for requests of one message, 0 for no limit; streams of requests may take as long as they like. */
+/** `arriving` is told of every call whose request is not whole. `requestTimeoutMs` is for requests of one message; streams of requests may take as long as they like. */
 export function watchCalls(traffic: Traffic, clock: Clock, arriving: ArrivingMessages, requestTimeoutMs: number): ServerInterceptor {
   return ({ path, requestStream }, call) => {
     const watch = new CallWatch(call, path, traffic, clock, arriving.expect(call.getPeer()))
-    if (!requestStream && requestTimeoutMs > 0) watch.expectRequest(requestTimeoutMs)
+    if (!requestStream) watch.expectRequest(requestTimeoutMs)
     return watch.intercept()
   }
 }

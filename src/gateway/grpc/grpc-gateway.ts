@@ -16,6 +16,7 @@ import type { Cache } from '../../cache/cache.ts'
 import { assetPath } from '../../lib/asset-path.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { arrivalLimitMs } from '../arrival-limit.ts'
 import type { InputBudget } from '../input-budget.ts'
 import { ArrivingMessages } from './arriving-messages.ts'
 import { CacheService } from './cache-service.ts'
@@ -36,7 +37,7 @@ export interface GrpcGatewayOptions {
   readonly maxClients: number
   /** For requests that are not whole, those of all faces together. */
   readonly input: InputBudget
-  /** For a connection without a call, a request that does not arrive whole, and an answer that nobody reads; 0: never. */
+  /** For a connection without a call, a request that does not arrive whole, and an answer that nobody reads; 0: never, but for requests (`arrivalLimitMs`). */
   readonly idleTimeoutMs: number
 }
 
@@ -70,9 +71,10 @@ export class GrpcGateway {
     this.#clock = clock
     this.#traffic = new Traffic(options.observe)
     const maxMessageBytes = 2 * maxKeyBytes + maxValueBytes + MESSAGE_MARGIN_BYTES
+    const requestTimeoutMs = idleTimeoutMs || arrivalLimitMs(maxMessageBytes)
     this.#arriving = new ArrivingMessages(clock, input, maxMessageBytes)
     this.#server = new Server({
-      interceptors: [watchCalls(this.#traffic, clock, this.#arriving, idleTimeoutMs)],
+      interceptors: [watchCalls(this.#traffic, clock, this.#arriving, requestTimeoutMs)],
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
       'grpc.keepalive_time_ms': PING_MS,
@@ -86,7 +88,7 @@ export class GrpcGateway {
       this.#arriving.connected(socket)
       this.#injector?.injectConnection(socket)
     }
-    this.#listener = new Listener({ clock, logger, maxClients, prefaceTimeoutMs: idleTimeoutMs, connected })
+    this.#listener = new Listener({ clock, logger, maxClients, prefaceTimeoutMs: idleTimeoutMs || arrivalLimitMs(0), connected })
     const cacheService = new CacheService(cache, logger, { clock, traffic: this.#traffic, stallTimeoutMs: idleTimeoutMs })
     this.#addServices(cacheService, new ClusterService(cache, logger))
   }

@@ -10,7 +10,7 @@ export interface ListenerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly maxClients: number
-  /** Connections that have not sent so much as the preface of HTTP/2 by then are cut off; 0: never. */
+  /** Connections that have not sent so much as the preface of HTTP/2 by then are cut off. */
   readonly prefaceTimeoutMs: number
   readonly connected: (socket: Socket) => void
 }
@@ -83,7 +83,6 @@ export class Listener {
   /** HTTP/2 sessions that have not begun cannot be closed for being idle. */
   #expectPreface(socket: Socket): void {
     const { clock, prefaceTimeoutMs } = this.#options
-    if (prefaceTimeoutMs === 0) return
     const timer = clock.after(prefaceTimeoutMs, () => {
       if (socket.bytesRead < PREFACE_BYTES) socket.destroy()
     })

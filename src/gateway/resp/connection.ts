@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net'
 import type { RequestRun } from '../../lib/request-run.ts'
+import { arrivalLimitMs } from '../arrival-limit.ts'
 import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Executor, type ExecutorContext } from './executor.ts'
 import { type LentReader, sentBytes } from './lent-read.ts'
@@ -46,7 +47,7 @@ export interface ConnectionContext extends ExecutorContext {
   readonly left: (connection: Connection) => void
 }
 
-/** A command that does not come on for this long is given up, or after `idleTimeoutMs` if that is shorter. */
+/** A command of which nothing comes for this long is given up, or after `idleTimeoutMs` if that is shorter. See also `arrivalLimitMs`. */
 const HALF_REQUEST_MS = 30_000
 /** How long a client that was told good-bye may take to hang up. */
 const LINGER_MS = 5_000
@@ -80,6 +81,9 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
   #closed = false
   /** What the budget of all input knows of this connection. */
   #heldBytes = 0
+  /** The command that was half-way when last looked at, by `Parser.ended`, and when it was first seen so. */
+  #halfWay = -1
+  #halfWayMs = 0
   /** What had left for the client when its unread output was last looked at. */
   #sentBytes = 0
 
@@ -196,13 +200,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
   }
 
   refuseInput(): void {
-    if (this.#closed) return
-    this.source.clear()
-    this.#waiting = false
-    this.#executor.discard()
-    this.#lastWords = `ERR ${this.#context.input.refusal}`
-    this.#account()
-    this.#schedule()
+    if (!this.#closed) this.#refuse(`ERR ${this.#context.input.refusal}`)
   }
 
   /** What had to wait for somebody else's permission may be tried again. */
@@ -219,9 +217,9 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     const silentMs = nowMs - this.session.lastActiveMs
     if (this.#endedMs >= 0) {
       if (nowMs - this.#endedMs >= LINGER_MS) this.destroy()
-    } else if (this.#isHalfWay() && silentMs >= (idleTimeoutMs > 0 ? Math.min(idleTimeoutMs, HALF_REQUEST_MS) : HALF_REQUEST_MS)) {
+    } else if (this.#isHalfWay() && (silentMs >= Math.min(idleTimeoutMs || HALF_REQUEST_MS, HALF_REQUEST_MS) || this.#isSlow(nowMs))) {
       traffic.halfRequestKills++
-      this.destroy()
+      this.#refuse('ERR Protocol error: the command did not arrive whole in time')
     } else if (idleTimeoutMs > 0 && silentMs >= idleTimeoutMs && this.#mayBeIdle()) {
       traffic.idleKills++
       this.destroy()
@@ -243,6 +241,16 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     const left = socket.writableLength
     if (socket.writableNeedDrain) this.#throttled = true
     return waiting > 0 || left === 0
+  }
+
+  /** Forgets what has come and is not under way, and says good-bye. */
+  #refuse(words: string): void {
+    this.source.clear()
+    this.#waiting = false
+    this.#executor.discard()
+    this.#lastWords = words
+    this.#account()
+    this.#schedule()
   }
 
   #received(lent: Buffer, length: number): void {
@@ -393,6 +401,16 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
 
   #isHalfWay(): boolean {
     return this.source.pendingBytes > 0 && !this.#waiting && !this.#throttled && !this.#resting && this.#executor.idle
+  }
+
+  /** The command that is half-way has been so for longer than its bytes need. */
+  #isSlow(nowMs: number): boolean {
+    const { ended, pendingBytes } = this.source
+    if (ended !== this.#halfWay) {
+      this.#halfWay = ended
+      this.#halfWayMs = nowMs
+    }
+    return nowMs - this.#halfWayMs >= arrivalLimitMs(pendingBytes)
   }
 
   #mayBeIdle(): boolean {

@@ -53,6 +53,8 @@ export class Parser {
   args = new Arguments()
   /** Set by `MALFORMED`. */
   error = ''
+  /** Commands that have ended: of two halves with the same number, the second continues the first. */
+  ended = 0
   readonly #limits: ParserLimits
   /** Input not consumed: `#input[#at, #end)`; the command under way begins at `#begin`. */
   #input: Buffer = NO_BYTES
@@ -190,7 +192,7 @@ export class Parser {
         this.#missing = count
         return COMMAND
       }
-      this.#begin = this.#at
+      this.#ended()
     }
   }
 
@@ -252,6 +254,7 @@ export class Parser {
   }
 
   #ended(): number {
+    this.ended++
     this.#missing = -1
     this.#begin = this.#at
     this.#searched = this.#at

@@ -48,7 +48,12 @@ export class LineReader {
     return this.#heldLength > 0 || this.#dropping || this.#telnet !== 'none'
   }
 
-  /** Memory that the beginning of a line takes. */
+  /** Bytes of the beginning of a line. */
+  get partialBytes(): number {
+    return this.#heldLength
+  }
+
+  /** Memory that these take. */
   get heldBytes(): number {
     return this.#heldLength === 0 ? 0 : this.#held.length
   }

@@ -27,7 +27,7 @@ export interface TextGatewayOptions {
   readonly outputBufferLimitBytes: number
   /** For lines that have no end yet, and requests of the other faces. */
   readonly input: InputBudget
-  /** Connections end after so long without a line, and so long after a line began that does not end, or output that nobody reads; 0: never. */
+  /** Connections end after so long without a line, and so long after a line began that does not end, or output that nobody reads; 0: never, but for lines (`arrivalLimitMs`). */
   readonly idleTimeoutMs: number
 }
 
@@ -138,8 +138,7 @@ export class TextGateway {
   #startSweep(): void {
     this.#sweep?.cancel()
     const { clock, idleTimeoutMs } = this.#options
-    const shortest = this.#draining ? DRAIN_REST_MS : idleTimeoutMs
-    if (shortest === 0) return
+    const shortest = this.#draining ? DRAIN_REST_MS : idleTimeoutMs || Number.POSITIVE_INFINITY
     this.#sweep = clock.after(Math.min(shortest / 4, MAX_SWEEP_MS), () => {
       this.#endIdle(clock.now())
       this.#startSweep()
@@ -149,6 +148,7 @@ export class TextGateway {
   #endIdle(nowMs: number): void {
     const { idleTimeoutMs } = this.#options
     for (const session of this.#sessions) {
+      session.endIfLate(nowMs)
       if (idleTimeoutMs > 0) session.endIfIdle(nowMs, idleTimeoutMs, false)
       if (this.#draining) session.endIfIdle(nowMs, DRAIN_REST_MS, true)
     }

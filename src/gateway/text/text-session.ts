@@ -12,6 +12,7 @@ import { ByteWriter, NO_BYTES } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { VALUE_JSON } from '../../lib/entry.ts'
 import type { CacheError } from '../../lib/errors.ts'
+import { arrivalLimitMs } from '../arrival-limit.ts'
 import type { InputBudget, InputHolder } from '../input-budget.ts'
 import { Command } from './command.ts'
 import { appendEscaped, appendJson } from './escape.ts'
@@ -108,12 +109,25 @@ export class TextSession implements InputHolder {
       if (!stuck && !this.#reader.partial) this.end()
       return
     }
-    this.#context.traffic.timeoutsTotal++
-    if (stuck) {
-      this.destroy()
+    if (!stuck && this.#reader.partial) {
+      this.#endLine()
       return
     }
-    if (this.#reader.partial) this.#error('The line did not end in time')
+    this.#context.traffic.timeoutsTotal++
+    if (stuck) this.destroy()
+    else this.end()
+  }
+
+  /** Ends the connection when the rest of a line is late. */
+  endIfLate(nowMs: number): void {
+    const reader = this.#reader
+    if (this.#state !== 'open' || !reader.partial || this.#waiting || this.#slow) return
+    if (nowMs - this.#activeMs >= arrivalLimitMs(reader.partialBytes)) this.#endLine()
+  }
+
+  #endLine(): void {
+    this.#context.traffic.timeoutsTotal++
+    this.#error('The line did not end in time')
     this.end()
   }
 

@@ -14,6 +14,7 @@ import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { type Failure, failureOf, type GrpcClient } from './grpc-client.ts'
 import { CACHE, type Running, until, withGateway } from './running.ts'
 
@@ -159,6 +160,25 @@ test('a request that does not arrive whole in time is answered, and others on th
     assert.is(Number(answer['grpc-status']), status.NOT_FOUND)
     session.destroy()
   }))
+
+test('half a request is given up without any timeout set, and so is a connection that says nothing', async () => {
+  const clock = new FakeClock()
+  await withGateway({ clock }, async ({ gateway, port }) => {
+    const silent = connectTcp(port, '127.0.0.1')
+    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    const half = session.request({ ':method': 'POST', ':path': `/${CACHE}/Get`, 'content-type': 'application/grpc', te: 'trailers' })
+    half.write(Buffer.from([0, 0, 0, 0, 100, 1, 2]))
+    const answered = new Promise<Record<string, string>>((resolve) => half.on('response', (got) => resolve(got as never)))
+    // One of each connection, one of input that arrives, one of the request.
+    await until(() => clock.pending === 4)
+    clock.advance(31_000)
+    await until(() => gateway.stats().connections === 1)
+    clock.advance(64_000)
+    assert.is((await answered)['jackdaw-code'], 'request_timeout')
+    session.destroy()
+    silent.destroy()
+  })
+})
 
 test('a connection without a call ends after the idle time', () =>
   withGateway({ idleTimeoutMs: 200 }, async ({ gateway, port }) => {

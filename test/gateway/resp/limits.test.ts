@@ -271,21 +271,59 @@ test('without a timeout nobody is idle', async () => {
   await idle.ask('PING\nCONFIG SET timeout 60\nCONFIG GET timeout', '+PONG\r\n+OK\r\n*2\r\n$7\r\ntimeout\r\n$2\r\n60\r\n')
 })
 
-test('a command that stands still half-way is given up', async () => {
-  const clock = new LeapingClock()
+const LATE = '-ERR Protocol error: the command did not arrive whole in time\r\n'
+
+test('a command that stands still half-way is refused and given up', async () => {
+  const clock = new FakeClock()
   const server = await start({ clock })
   const client = await server.client()
   client.send('PING\r\n*2\r\n$3\r\nGET\r\n$5\r\nab')
   await client.expect('+PONG\r\n')
-  clock.leapMs += 25_000
-  client.send('c')
-  await until(() => server.gateway.stats().bytesInTotal === 26, 'more has come')
-  clock.leapMs += 25_000
-  await new Promise((resolve) => setTimeout(resolve, 1_100))
-  assert.is(server.gateway.stats().connections, 1)
-  clock.leapMs += 31_000
+  clock.advance(29_000)
+  assert.is(server.gateway.stats().halfRequestKillsTotal, 0)
+  clock.advance(2_000)
+  await client.expect(LATE)
   await client.closed()
   assert.is(server.gateway.stats().halfRequestKillsTotal, 1)
+})
+
+test('a command that comes a byte now and then is refused, another client at the same pace between commands is not', async () => {
+  const clock = new FakeClock()
+  const server = await start({ clock })
+  const slow = await server.client()
+  const steady = await server.client()
+  let sent = 0
+  const sendAll = async (toSlow: string, toSteady: string): Promise<void> => {
+    slow.send(toSlow)
+    steady.send(toSteady)
+    sent += toSlow.length + toSteady.length
+    await until(() => server.gateway.stats().bytesInTotal === sent, 'all has come')
+  }
+  await sendAll('*2\r\n$3\r\nGET\r\n$9\r\na', '*1\r\n$4\r\nPI')
+  for (let at = 0; at < 3; at++) {
+    clock.advance(9_000)
+    await sendAll('a', 'NG\r\n*1\r\n$4\r\nPI')
+    await steady.expect('+PONG\r\n')
+  }
+  clock.advance(5_000)
+  await slow.expect(LATE)
+  await slow.closed()
+  await steady.ask('NG', '+PONG\r\n')
+  assert.is(server.gateway.stats().halfRequestKillsTotal, 1)
+})
+
+test('a large value over a slow link has its time', async () => {
+  const clock = new FakeClock()
+  const server = await start({ clock })
+  const client = await server.client()
+  const head = '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000000\r\n'
+  client.send(head)
+  for (let pieces = 1; pieces <= 10; pieces++) {
+    client.send('v'.repeat(100_000))
+    await until(() => server.gateway.stats().bytesInTotal === head.length + pieces * 100_000, 'a piece has come')
+    clock.advance(5_000)
+  }
+  await client.ask('', '+OK\r\n')
 })
 
 test('a value over the limit is refused before it is held', async () => {

@@ -7,6 +7,7 @@ import { TextGateway, type TextGatewayOptions } from '../../../src/gateway/text/
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
 import { FakeCache } from '../../support/fake-cache.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { LineClient } from './line-client.ts'
 
 const test = suite('text gateway limits')
@@ -141,6 +142,29 @@ test('an answer that overflows the output limit of a client that does not read c
     assert.equal(await client().send('PING\n').lines(1), ['PONG'])
     await until(() => gateway.stats().connections === 1)
   }))
+
+test('a line that does not end in time is refused without any timeout set, and one that comes on has its time', async () => {
+  const clock = new FakeClock()
+  await withGateway({ clock }, async ({ client, gateway }) => {
+    const half = client().send('SET a x')
+    const large = client().send('SET b ')
+    const resting = client().send('PING\n')
+    assert.equal(await resting.lines(1), ['PONG'])
+    let sent = 18
+    for (let at = 0; at < 10; at++) {
+      if (at < 6) half.send('x')
+      large.send('y'.repeat(100_000))
+      sent += 100_000 + (at < 6 ? 1 : 0)
+      await until(() => gateway.stats().readBytesTotal === sent)
+      clock.advance(5_000)
+    }
+    clock.advance(2_000)
+    assert.is(await half.rest(), 'ERROR: The line did not end in time\n')
+    assert.equal(await large.send('\n').lines(1), ['OK'])
+    assert.equal(await resting.send('PING\n').lines(1), ['PONG'])
+    assert.is(gateway.stats().timeoutsTotal, 1)
+  })
+})
 
 test('idle connections end, and one that speaks now and then does not', () =>
   withGateway({ idleTimeoutMs: 200 }, async ({ client, gateway }) => {
