@@ -50,7 +50,9 @@ async function cluster({ client, terminal, json, options }: Session<{ readonly r
     const members = [...report.members].sort((a, b) => (a.name < b.name ? -1 : 1))
     await terminal.write(table([HEAD, ...members.map(row)]))
     const { seenBy, slots, unservedSlots, uncopiedSlots } = report
-    terminal.say(`seen by ${seenBy}: of ${slots} slots ${unservedSlots} are not served and ${uncopiedSlots} have no complete copy`)
+    const alone = members.filter(({ state }) => state === 'alive' || state === 'suspect').length === 1
+    const copies = alone ? '; it is alone: there is nobody to copy to' : ` and ${uncopiedSlots} have no complete copy`
+    terminal.say(`seen by ${seenBy}: of ${slots} slots ${unservedSlots} are not served${copies}`)
   }
   return report.unservedSlots === 0 ? EXIT.ok : EXIT.negative
 }

@@ -49,6 +49,18 @@ test('members are printed a line each, and what is wrong is said', async () => {
   assert.is(stderr, 'seen by a: of 16384 slots 0 are not served and 0 have no complete copy\n')
 })
 
+test('a member that is alone is not said to lack copies', async () => {
+  const gone = clusterMember('b', { state: 'dead' })
+  const alone: Picture = {
+    ...PICTURE,
+    members: [clusterMember('a'), gone],
+    ranges: [{ from: 0, to: SLOT_COUNT - 1, holder: 'a', weak: false, copies: [] }],
+  }
+  assert.is((await ask(alone, [])).stderr, 'seen by a: of 16384 slots 0 are not served; it is alone: there is nobody to copy to\n')
+  const lacking: Picture = { ...alone, members: [clusterMember('a'), clusterMember('b')] }
+  assert.is((await ask(lacking, [])).stderr, 'seen by a: of 16384 slots 0 are not served and 16384 have no complete copy\n')
+})
+
 test('--json prints the whole report, with ranges if asked', async () => {
   const plain = await ask(PICTURE, ['--json'])
   assert.equal(JSON.parse(plain.stdout), JSON.parse(JSON.stringify(clusterReport(PICTURE, FIGURES, false))))
