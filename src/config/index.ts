@@ -13,5 +13,5 @@ export type { Seed } from './value-type.ts'
 export function processOptions(): { options: Options; advice: readonly string[] } {
   const machine = readMachine()
   const options = readOptions(process.argv.slice(2), process.env, machine)
-  return { options, advice: adviceOn(options, machine) }
+  return { options, advice: adviceOn(options, machine, process.env) }
 }

@@ -289,16 +289,16 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
     lower: 'a flood of connections is refused earlier',
   },
   outputBufferLimitBytes: {
-    type: { kind: 'size', min: 64 * KIB, max: GIB },
+    type: { kind: 'size', min: 256 * KIB, max: GIB },
     fallback: 32 * MIB,
-    doc: 'Answers that one connection may leave unread. Long before, it is read no further; beyond, RESP and text connections are closed.',
+    doc: 'Answers that one connection may leave unread. Long before, it is read no further; beyond, RESP and text connections are closed. At least twice maxValueBytes and 256 KiB.',
     higher: 'slow readers and slow subscribers survive longer bursts; each may take so much memory outside maxMemoryBytes',
     lower: 'slow readers are closed earlier',
   },
   idleTimeoutMs: {
     type: { kind: 'integer', unit: 'ms', min: 0, max: 86_400_000 },
     fallback: 0,
-    doc: 'A connection on which its client has sent nothing for so long is closed; subscribers are not. 0: never, and HTTP after 100 s.',
+    doc: 'A connection on which its client has sent nothing and taken nothing for so long is closed; subscribers are not. 0: never, and HTTP after 100 s.',
     higher: 'clients that seldom ask keep their connections',
     lower: 'connections of clients that are gone are closed earlier',
   },
@@ -338,9 +338,11 @@ export const OPTION_TABLE: { readonly [K in keyof Options]: OptionRow<Options[K]
   debugCommands: {
     type: { kind: 'choice', values: ['off', 'on'] },
     fallback: 'off',
-    doc: 'Whether the Redis face has DEBUG (SLEEP and its kin), which can stop the whole member: for tests.',
+    doc: 'Whether the Redis face has DEBUG (SLEEP and its kin), which lets a connection wait and answers what is asked for: for tests of clients.',
   },
 }
+
+export const ENVIRONMENT_PREFIX = 'JACKDAW_'
 
 /** Names in the order of the table. */
 export const OPTION_NAMES = Object.keys(OPTION_TABLE) as readonly (keyof Options)[]
@@ -352,7 +354,7 @@ export function flagOf(name: keyof Options): string {
 
 /** `httpPort` as `JACKDAW_HTTP_PORT`. */
 export function envOf(name: keyof Options): string {
-  return `JACKDAW_${words(name).join('_').toUpperCase()}`
+  return `${ENVIRONMENT_PREFIX}${words(name).join('_').toUpperCase()}`
 }
 
 function words(name: string): string[] {

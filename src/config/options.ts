@@ -120,7 +120,7 @@ function refuseContradictions(options: Options, machine: Machine): void {
   }
   if (2 * maxValueBytes + OUTPUT_MARGIN_BYTES > outputBufferLimitBytes) {
     throw new ConfigError(
-      `outputBufferLimitBytes is ${outputBufferLimitBytes}, but must hold twice maxValueBytes, which is ${maxValueBytes}, and ${OUTPUT_MARGIN_BYTES} bytes`,
+      `outputBufferLimitBytes is ${outputBufferLimitBytes}, but must be at least ${2 * maxValueBytes + OUTPUT_MARGIN_BYTES}: twice maxValueBytes, which is ${maxValueBytes}, and ${OUTPUT_MARGIN_BYTES}`,
     )
   }
   if (maxValueBytes > maxMemoryBytes * MAX_VALUE_SHARE) {

@@ -202,7 +202,7 @@ test('options that contradict each other are refused', () => {
     ],
     [
       ['--output-buffer-limit-bytes', '2MiB'],
-      'outputBufferLimitBytes is 2097152, but must hold twice maxValueBytes, which is 1048576, and 262144 bytes',
+      'outputBufferLimitBytes is 2097152, but must be at least 2359296: twice maxValueBytes, which is 1048576, and 262144',
     ],
     [['--max-input-bytes', '16MiB'], 'maxInputBytes is 16777216, but must hold two requests of maxBodyBytes, which is 16777216'],
     [['--max-memory-bytes', '3MiB'], 'maxValueBytes is 1048576, but must not be above a quarter of maxMemoryBytes, which is 3145728'],

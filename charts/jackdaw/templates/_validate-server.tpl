@@ -6,7 +6,7 @@ maxMemoryBytes: { least: 1MiB, most: 1024GiB }
 maxValueBytes: { least: 1, most: 32MiB, fallback: 1MiB }
 maxBodyBytes: { least: 1KiB, most: 256MiB, fallback: 16MiB }
 maxInputBytes: { least: 1MiB, most: 64GiB }
-outputBufferLimitBytes: { least: 64KiB, most: 1GiB, fallback: 32MiB }
+outputBufferLimitBytes: { least: 256KiB, most: 1GiB, fallback: 32MiB }
 {{- end -}}
 
 {{/* Options by the value that sets them; an empty one is the chart's own business. A test compares them with the server's. */}}
