@@ -6,9 +6,9 @@ import { createWriteStream } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type JackdawClient, ServerError, type StoredEntry } from '../client/index.ts'
+import { type JackdawClient, ServerError } from '../client/index.ts'
 import { type DumpEntry, writeDumpLine } from './dump-line.ts'
-import { isUnknownCommand } from './foreign-server.ts'
+import { lookUp } from './foreign-server.ts'
 
 export interface ExportCounts {
   exported: number
@@ -64,16 +64,5 @@ async function readEntry(client: JackdawClient, key: Buffer): Promise<DumpEntry 
   } catch (error) {
     if (error instanceof ServerError && error.replyCode === 'WRONGTYPE') return 'skipped'
     throw error
-  }
-}
-
-/** A Redis server, which knows strings only, is asked in its own words. */
-async function lookUp(client: JackdawClient, key: Buffer): Promise<StoredEntry | null> {
-  try {
-    return await client.getEntry(key)
-  } catch (error) {
-    if (!isUnknownCommand(error)) throw error
-    const [value, ttlMs] = await Promise.all([client.get(key), client.ttl(key)])
-    return value === null || ttlMs === null ? null : { value, json: false, ttlMs }
   }
 }

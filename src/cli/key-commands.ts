@@ -5,6 +5,7 @@
 import { buffer } from 'node:stream/consumers'
 import type { Value } from '../client/index.ts'
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts'
+import { lookUp } from './foreign-server.ts'
 import { toJsonBytes } from './json-bytes.ts'
 import { keyLine } from './key-line.ts'
 import { readDuration, wholeNumber } from './number-argument.ts'
@@ -87,12 +88,21 @@ export function addKeyCommands(shell: Shell): void {
     .action(withClient<ReadOptions>(shell, (session) => get(session, session.options.key)))
 }
 
-async function get({ client, terminal, json, options }: Session<GetOptions>, key: string): Promise<ExitCode> {
+async function get(session: Session<GetOptions>, key: string): Promise<ExitCode> {
+  const { client, terminal, options } = session
+  if (session.json) return getJson(session, key)
   const value = await client.get(key)
-  if (json) await terminal.writeJson(value === null ? { key, found: false } : { key, found: true, value: toJsonBytes(value) })
-  else if (value === null) terminal.say(`ERROR: no key \`${key}\` found`)
+  if (value === null) terminal.say(`ERROR: no key \`${key}\` found`)
   else await terminal.write(options.raw ? value : Buffer.concat([value, NEW_LINE]))
   return value === null ? EXIT.negative : EXIT.ok
+}
+
+/** As dumps have it: the text of the value, and its kind if that is JSON. */
+async function getJson({ client, terminal }: Session<GetOptions>, key: string): Promise<ExitCode> {
+  const entry = await lookUp(client, Buffer.from(key))
+  if (entry === null) await terminal.writeJson({ key, found: false })
+  else await terminal.writeJson({ key, found: true, value: toJsonBytes(entry.value), ...(entry.json ? { kind: 'json' } : {}) })
+  return entry === null ? EXIT.negative : EXIT.ok
 }
 
 async function set({ client, terminal, json, options, operands }: Session<SetOptions>): Promise<ExitCode> {
