@@ -15,6 +15,9 @@ export interface FacesStats {
   readonly grpc: GrpcStats
 }
 
+/** By face, of answers that wait for their clients. Apart from the rest, since all connections are asked. */
+export type OutputBytes = Readonly<Record<'http' | 'resp' | 'text', number>>
+
 /** In seconds. */
 const LATENCY_BOUNDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -26,7 +29,7 @@ export interface Observers {
 }
 
 /** Answers what the faces call for every request. */
-export function describeFaces(metrics: Metrics, read: () => FacesStats): Observers {
+export function describeFaces(metrics: Metrics, read: () => FacesStats, readOutput: () => OutputBytes): Observers {
   const counter = (name: string, help: string, read: () => number | Sample[], labels: string[] = []): void =>
     metrics.counter(`jackdaw_${name}`, help, read, labels)
 
@@ -48,6 +51,12 @@ export function describeFaces(metrics: Metrics, read: () => FacesStats): Observe
     ['face'],
   )
 
+  metrics.gauge(
+    'jackdaw_output_bytes',
+    'Bytes of answers that clients have not taken yet, by face; gRPC keeps its own to itself.',
+    () => faces(readOutput()),
+    ['face'],
+  )
   metrics.gauge(
     'jackdaw_input_bytes',
     'Bytes of requests of all faces that are not whole, are queued by MULTI, or are being executed.',

@@ -3,7 +3,7 @@
  */
 import type { Cache } from './cache/index.ts'
 import type { Options } from './config/index.ts'
-import { describeFaces, type FacesStats } from './face-metrics.ts'
+import { describeFaces, type FacesStats, type OutputBytes } from './face-metrics.ts'
 import { GrpcGateway } from './gateway/grpc/index.ts'
 import { HttpGateway } from './gateway/http/index.ts'
 import { InputBudget } from './gateway/input-budget.ts'
@@ -40,7 +40,11 @@ export class Faces {
   constructor(options: Options, parts: FacesParts) {
     const { cache, clock, logger, version, metrics, ready, info, settings } = parts
     const { maxClients, maxInputBytes, outputBufferLimitBytes, idleTimeoutMs, maxBodyBytes } = options
-    const observe = describeFaces(metrics, () => this.stats())
+    const observe = describeFaces(
+      metrics,
+      () => this.stats(),
+      () => this.#outputBytes(),
+    )
     const input = new InputBudget(maxInputBytes)
     const common = { cache, clock, logger, input, maxClients, outputBufferLimitBytes, idleTimeoutMs }
     this.#options = options
@@ -98,6 +102,10 @@ export class Faces {
       text: this.#text.stats(),
       grpc: this.#grpc.stats(),
     }
+  }
+
+  #outputBytes(): OutputBytes {
+    return { http: this.#http.outputBytes, resp: this.#resp.outputBytes, text: this.#text.outputBytes }
   }
 
   #all(): readonly { drain(): void; close(graceMs: number): Promise<void> }[] {

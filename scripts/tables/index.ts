@@ -68,7 +68,7 @@ function metrics(): string {
     throw new Error('a description reads no numbers')
   }
   describeNode(described, new SystemClock(), nothing)
-  describeFaces(described, nothing)
+  describeFaces(described, nothing, nothing)
   const rows = described
     .list()
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))

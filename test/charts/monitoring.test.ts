@@ -26,7 +26,7 @@ async function sampled(): Promise<ReadonlyMap<string, Sampled>> {
   }
   const described = new Metrics('0')
   describeNode(described, new SystemClock(), nothing)
-  describeFaces(described, nothing)
+  describeFaces(described, nothing, nothing)
   const found = new Map<string, Sampled>()
   for (const { name, kind, labels } of described.list()) {
     if (kind !== 'histogram') found.set(name, { kind, labels })

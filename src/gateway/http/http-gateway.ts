@@ -132,6 +132,11 @@ export class HttpGateway {
     return this.#traffic.stats()
   }
 
+  /** Of answers that wait for their clients. O(connections). */
+  get outputBytes(): number {
+    return this.#listener.outputBytes
+  }
+
   get #requestMs(): number {
     return Math.ceil(this.#options.idleTimeoutMs * REQUEST_SHARE)
   }

@@ -25,6 +25,7 @@ export class Listener {
   readonly #options: ListenerOptions
   readonly #lane: FastLane
   readonly #tooMany: string
+  readonly #sockets = new Set<Socket>()
   #refusals = 0
 
   constructor(options: ListenerOptions) {
@@ -39,6 +40,13 @@ export class Listener {
     assert.ok(serve !== undefined && others.length === 0)
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => this.#accept(socket, () => serve.call(server, socket)))
+  }
+
+  /** Of answers that wait for their clients. O(connections). */
+  get outputBytes(): number {
+    let bytes = 0
+    for (const { writableLength } of this.#sockets) bytes += writableLength
+    return bytes
   }
 
   /** Begins to look for idle connections. */
@@ -64,7 +72,11 @@ export class Listener {
       return
     }
     traffic.connections++
-    socket.once('close', () => traffic.connections--)
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      traffic.connections--
+      this.#sockets.delete(socket)
+    })
     this.#lane.accept(socket, serve)
   }
 

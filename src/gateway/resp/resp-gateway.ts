@@ -167,6 +167,13 @@ export class RespGateway {
     this.#unsubscribe()
   }
 
+  /** Of replies that wait for their clients. O(connections). */
+  get outputBytes(): number {
+    let bytes = 0
+    for (const connection of this.#connections.values()) bytes += connection.outputBytes
+    return bytes
+  }
+
   /** Plain numbers, counted since start. */
   stats(): RespStats {
     let subscribers = 0

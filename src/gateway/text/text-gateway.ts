@@ -100,6 +100,13 @@ export class TextGateway {
     })
   }
 
+  /** Of answers that wait for their clients. O(connections). */
+  get outputBytes(): number {
+    let bytes = 0
+    for (const session of this.#sessions) bytes += session.outputBytes
+    return bytes
+  }
+
   /** Plain numbers, counted since start. */
   stats(): TextStats {
     return this.#traffic.stats(this.#sessions.size)

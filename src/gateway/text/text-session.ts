@@ -86,6 +86,11 @@ export class TextSession implements InputHolder {
     socket.on('close', () => this.#closed())
   }
 
+  /** Of answers that the client has not taken. */
+  get outputBytes(): number {
+    return this.#out.length + this.#socket.writableLength
+  }
+
   /** Executes nothing more, finishes what is under way, and ends the connection. */
   end(): void {
     if (this.#state !== 'open') return

@@ -255,10 +255,12 @@ test('a client that takes its replies slowly is not idle; one that takes none is
     clock.advance(4_000)
     assert.is(server.gateway.stats().idleKillsTotal, 0, `after ${got} bytes`)
   }
+  assert.ok(server.gateway.outputBytes > 0)
   clock.advance(12_000)
   assert.is(server.gateway.stats().idleKillsTotal, 1)
   client.socket.resume()
   await client.closed()
+  await until(() => server.gateway.outputBytes === 0, 'nothing waits')
 })
 
 test('without a timeout nobody is idle', async () => {

@@ -91,7 +91,7 @@ test('the longest line there can be is served: all of key and value escaped', ()
   }))
 
 test('a client that does not read is not served further, and others are', () =>
-  withGateway({}, async ({ client, cache }) => {
+  withGateway({}, async ({ client, cache, gateway }) => {
     cache.put('big', Buffer.alloc(100_000, 'x'))
     const slow = client()
     assert.equal(await slow.send('PING\n').lines(1), ['PONG'])
@@ -104,10 +104,12 @@ test('a client that does not read is not served further, and others are', () =>
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     assert.ok(cache.executed < 1000, `${cache.executed} executed for a client that reads nothing`)
+    assert.ok(gateway.outputBytes >= 100_000)
     assert.equal(await client().send('PING\n').lines(1), ['PONG'])
     slow.socket.resume()
     await slow.until(() => slow.receivedBytes === 'PONG\n'.length + 1000 * 100_001)
     assert.is(cache.executed, 1000)
+    await until(() => gateway.outputBytes === 0)
   }))
 
 test('a listing stands still while its client does not read, and is given up with it', () =>
