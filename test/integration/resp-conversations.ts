@@ -326,4 +326,18 @@ export const CONVERSATIONS: readonly (readonly [name: string, lines: readonly (r
       getex K nx
     `),
   ],
+  [
+    'what is asked of the server with a word too many or none that it knows',
+    lines(`
+      client list id 0
+      client list id -1
+      client list id x
+      client list id 0 x
+      pubsub channels x y
+      Pubsub Channels x y z
+      pubsub channels x
+      lolwut version x
+      lolwut version ''
+    `),
+  ],
 ]

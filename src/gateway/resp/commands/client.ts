@@ -196,9 +196,8 @@ function list({ args, session, reply }: Call): void {
   } else if (args.count > 3 && args.is(2, 'ID')) {
     const wanted = new Set<Session>()
     for (let i = 3; i < args.count; i++) {
-      const id = Number(args.text(i))
-      if (!Number.isSafeInteger(id) || id < 1) throw new ReplyError('ERR Invalid client ID')
-      const other = session.hub.sessions.get(id)
+      if (!/^-?[0-9]{1,15}$/.test(args.text(i))) throw new ReplyError('ERR Invalid client ID')
+      const other = session.hub.sessions.get(Number(args.text(i)))
       if (other !== undefined) wanted.add(other)
     }
     sessions = [...wanted]

@@ -235,6 +235,12 @@ function publish(call: Call): void {
 }
 
 function listChannels(call: Call): void {
+  if (call.args.count > 3) {
+    throw new ReplyError(
+      `ERR unknown subcommand or wrong number of arguments for '${call.args.text(1, 'latin1')}'. Try PUBSUB HELP.`,
+      'latin1',
+    )
+  }
   if (call.args.count > 2) patternArgument(call.args, 2, call.cache.limits)
   const later = call.later()
   const { args, reply } = later

@@ -7,6 +7,7 @@ import { matchesGlob } from '../glob.ts'
 import { infoText } from '../info.ts'
 import { NOT_AN_INTEGER, ReplyError, SYNTAX_ERROR } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
+import { integerArgument } from './integer-argument.ts'
 import { patternArgument } from './name-argument.ts'
 import { directRows, help } from './row.ts'
 
@@ -49,9 +50,7 @@ const row = directRows('server', () => 'O(1)')
 export const SERVER_COMMANDS: readonly CommandRow[] = [
   row('INFO', -1, ['loading', 'stale'], 'Tells about the server, for people and tools.', '[section [section ...]]', '1.0.0', info),
   row('TIME', 1, ['loading', 'stale', 'fast'], 'Tells the time: seconds since 1970, and microseconds.', '', '2.6.0', time),
-  row('LOLWUT', -1, ['readonly', 'fast'], 'Shows a bird and the version.', '[VERSION version]', '5.0.0', ({ session, reply }) =>
-    reply.verbatim('txt', `${BIRD}\n\nJackdaw ver. ${session.hub.version}\n`),
-  ),
+  row('LOLWUT', -1, ['readonly', 'fast'], 'Shows a bird and the version.', '[VERSION version]', '5.0.0', lolwut),
   row(
     'WAIT',
     3,
@@ -130,6 +129,12 @@ function allSlots(): number[] {
 function readNumber(word: string, text: string): number {
   if (!/^-?[0-9]{1,15}$/.test(word)) throw new ReplyError(text)
   return Number(word)
+}
+
+function lolwut({ args, session, reply }: Call): void {
+  // There is one bird, whatever version is asked for.
+  if (args.count > 2 && args.is(1, 'VERSION')) integerArgument(args, 2)
+  reply.verbatim('txt', `${BIRD}\n\nJackdaw ver. ${session.hub.version}\n`)
 }
 
 function configGet({ args, session, reply, cache }: Call): void {
