@@ -292,7 +292,7 @@ export class Claims {
     for (const slot of slots) {
       const mine = this.#events.holding(slot)
       const complete = rankOf(mine, table.term(slot)) >= COPY_COMPLETE
-      let anyComplete = complete
+      let anyComplete = complete || table.wasComplete(slot)
       for (const [name, answer] of round.answers) {
         const theirs = answer.get(slot)
         if (theirs === undefined || theirs.copy === COPY_NONE) continue

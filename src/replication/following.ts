@@ -338,7 +338,7 @@ export class Following {
       if (term === null) continue
       const heardMs = this.streamOf(slot, term)?.lastHeardMs ?? (this.#grantedMs[slot] as number)
       if (nowMs - heardMs <= SILENCE_MS || isGone(term.name, term.generation)) continue
-      table.markPartial(slot)
+      table.doubt(slot)
       changed = true
     }
     if (changed) this.statusChanged()

@@ -31,6 +31,7 @@ export class SlotTable {
   readonly #events: SlotTableEvents
   readonly #terms: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
   readonly #completeUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
+  readonly #doubtedUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
   readonly #roles = new Uint8Array(SLOT_COUNT)
   readonly #hasCopy = new Uint8Array(SLOT_COUNT)
   /** What follows from the above, kept: it is asked for whole, and slot by slot, at moments when operations wait. */
@@ -94,6 +95,7 @@ export class SlotTable {
   /** The copy has been deleted. */
   dropped(slot: number): void {
     this.#hasCopy[slot] = 0
+    this.#doubtedUnder[slot] = null
     this.markPartial(slot)
   }
 
@@ -132,6 +134,18 @@ export class SlotTable {
     this.#completeUnder[slot] = null
     this.#weigh(slot)
     this.#events.publicationChanged(false)
+  }
+
+  /** The holder, which is thought to live, has been silent for too long to call the copy complete: it may be, if the holder turns out to be dead. */
+  doubt(slot: number): void {
+    this.#doubtedUnder[slot] = this.#completeUnder[slot] as Term | null
+    this.markPartial(slot)
+  }
+
+  /** Did the copy hold all that was written under the present term when its holder was last heard? */
+  wasComplete(slot: number): boolean {
+    const known = this.#terms[slot] as Term | null
+    return known !== null && (this.isComplete(slot) || sameTerm(this.#doubtedUnder[slot] as Term | null, known))
   }
 
   beginClaim(slot: number): void {
