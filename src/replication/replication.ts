@@ -244,6 +244,11 @@ export class Replication {
     return this.#fence.up
   }
 
+  /** For those who look from outside: was it beaten, and has yet to send what it alone may have of the slot? Until then the slot's holder does not know of that. */
+  owes(slot: number): boolean {
+    return this.#sendBack.owes(slot)
+  }
+
   /** See `Following.staleMs`. */
   staleMs(slot: number): number {
     return this.#fence.up ? Number.POSITIVE_INFINITY : this.#following.staleMs(slot, this.#options.clock.now())

@@ -292,11 +292,12 @@ export class Clients {
 
   /**
    * Do two members execute the slot, each with another member that goes by its term? Both sides of a cut serve (rules, "Who may execute"); one that was
-   * replaced and does not know has nobody left that goes by its term.
+   * replaced and does not know has nobody left that goes by its term. And when they have met, what the beaten side alone has is not with the other at once.
    */
   #isDivided(operation: Operation): boolean {
     const slot = slotOf(operation.keyBytes())
     const lives = [...this.#cluster.lives.values()]
+    if (lives.some(({ node }) => node.inside.replication.owes(slot))) return true
     const sides = lives.filter((life) => {
       const { replication } = life.node.inside
       const term = replication.term(slot)
