@@ -11,9 +11,10 @@
  *
  * Bytes after these are ignored. Who does not know the kind answers a failure, and has executed nothing.
  */
-import { type ByteReader, type ByteWriter, NO_BYTES } from '../lib/bytes.ts'
+import type { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
+import { NameMemory } from '../lib/name-memory.ts'
 import { encodeStamp } from '../lib/stamp-codec.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
 import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, EXISTED, readOutcome, WRITTEN, writeOutcome } from './messages.ts'
@@ -70,7 +71,7 @@ export class BatchOutcome implements Outcome {
   counter = 0
   writer = ''
   readonly #value = new Entry()
-  readonly #writers = new WriterNames()
+  readonly #writers = new NameMemory()
 
   /** After `ANSWER_VALUE`; `key[keyStart, keyEnd)` is what was asked for. */
   readValue(reader: ByteReader, key: Buffer, keyStart: number, keyEnd: number): this {
@@ -105,32 +106,12 @@ export class BatchOutcome implements Outcome {
   #readVersion(reader: ByteReader): void {
     this.ms = reader.u48()
     this.counter = reader.u16()
-    this.writer = this.#writers.read(reader)
+    const length = reader.u8()
+    this.writer = this.#writers.nameAt(reader.buffer, reader.skip(length), length)
   }
 
   #clear(): void {
     this.written = false
     this.entry = null
-  }
-}
-
-/** Names of writers: most answers name the same as the one before, and make no string. */
-class WriterNames {
-  #bytes: Buffer = NO_BYTES
-  #name = ''
-
-  read(reader: ByteReader): string {
-    const length = reader.u8()
-    const start = reader.skip(length)
-    const { buffer } = reader
-    const known = this.#bytes
-    if (known.length === length) {
-      let i = 0
-      while (i < length && known[i] === buffer[start + i]) i++
-      if (i === length) return this.#name
-    }
-    this.#bytes = Buffer.from(buffer.subarray(start, start + length))
-    this.#name = this.#bytes.toString()
-    return this.#name
   }
 }

@@ -5,13 +5,12 @@
  * to be asked for by itself. The same goes for all that come when the answers have grown long: a message has to stay bounded, whatever is read.
  */
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
-import { slotOf } from '../lib/slot.ts'
 import type { Authority, CacheCalls } from './authority.ts'
 import { ANSWER_ALONE, KIND_BATCH, writeAnswer, writeError, writeRefusal } from './batch-messages.ts'
 import type { OutcomeDone } from './cache.ts'
 import type { Executor } from './executor.ts'
 import { readOperation } from './messages.ts'
-import { ACK_LOCAL, Operation, operationRow } from './operation.ts'
+import { ACK_LOCAL, belongs, Operation, operationRow } from './operation.ts'
 
 /** Answers of one batch: beyond this no further operation is begun. One value may go over it. */
 const MAX_ANSWER_BYTES = 512 * 1024
@@ -80,9 +79,4 @@ export class BatchServer {
       this.#executor.run(operation, slot, 0, this.#done)
     }
   }
-}
-
-/** A peer names the slot that it has found; a write under a wrong one would be lost. */
-export function belongs({ key, keyStart, keyEnd, value, valueStart, valueEnd }: Operation, slot: number, twoKeys: boolean): boolean {
-  return slotOf(key, keyStart, keyEnd) === slot && (!twoKeys || slotOf(value, valueStart, valueEnd) === slot)
 }

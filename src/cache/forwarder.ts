@@ -11,7 +11,6 @@ import { CacheError } from '../lib/errors.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
-import { belongs } from './batch-server.ts'
 import { type Errand, ServedErrand } from './errand.ts'
 import type { Executor } from './executor.ts'
 import {
@@ -26,7 +25,7 @@ import {
   KIND_OPERATION,
   KIND_TRANSACTION,
 } from './messages.ts'
-import { operationRow } from './operation.ts'
+import { belongs, operationRow } from './operation.ts'
 
 const MAX_PARKED = 20_000
 const MAX_PARKED_BYTES = 64 * 1024 * 1024

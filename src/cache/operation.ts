@@ -8,6 +8,7 @@ import { NO_BYTES } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { Item, VALUE_STRING } from '../lib/item.ts'
+import { slotOf } from '../lib/slot.ts'
 
 /** The entry, counted as a use for eviction; see `HEAD` and `UNTOUCHED`. */
 export const OPERATION_GET = 1
@@ -205,4 +206,9 @@ export function isRepeatable(operation: Operation): boolean {
 
 function row(name: string, { writes = true, repeatable = false, twoKeys = false }: Partial<OperationRow>): OperationRow {
   return { name, writes, repeatable, twoKeys }
+}
+
+/** A peer names the slot that it has found; a write under a wrong one would be lost. */
+export function belongs({ key, keyStart, keyEnd, value, valueStart, valueEnd }: Operation, slot: number, twoKeys: boolean): boolean {
+  return slotOf(key, keyStart, keyEnd) === slot && (!twoKeys || slotOf(value, valueStart, valueEnd) === slot)
 }

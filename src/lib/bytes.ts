@@ -41,9 +41,10 @@ export function endsWith(bytes: Bytes, start: number, end: number, suffix: Bytes
 const SHORT_BYTES = 24
 
 /** Copies `from[start, end)` to `to` from `at` on, where there must be room. Allocates nothing. */
-export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
+export function copyBytes(from: Bytes, start: number, end: number, to: Buffer, at: number): void {
   if (end - start > SHORT_BYTES) {
-    from.copy(to, at, start, end)
+    if (Buffer.isBuffer(from)) from.copy(to, at, start, end)
+    else to.set(from.subarray(start, end), at)
     return
   }
   const shift = at - start
@@ -51,8 +52,6 @@ export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, 
 }
 
 const INITIAL_CAPACITY = 1024
-/** Shorter runs are copied byte by byte: less than a call costs. */
-const LOOP_BYTES = 32
 
 export class ByteWriter {
   #buffer: Buffer
@@ -133,12 +132,8 @@ export class ByteWriter {
   raw(source: Bytes, start: number = 0, end: number = source.length): this {
     const length = end - start
     this.#reserve(length)
-    const buffer = this.#buffer
-    const at = this.#length
-    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) buffer[at + i] = source[start + i] as number
-    else if (Buffer.isBuffer(source)) source.copy(buffer, at, start, end)
-    else buffer.set(source.subarray(start, end), at)
-    this.#length = at + length
+    copyBytes(source, start, end, this.#buffer, this.#length)
+    this.#length += length
     return this
   }
 
@@ -215,7 +210,7 @@ export class ByteReader {
   /** The next byte, which stays where it is. */
   peek(): number {
     if (this.#at === this.#end) throw new MalformedError('a byte wanted, none left')
-    return this.buffer[this.#at] as number
+    return this.#buffer[this.#at] as number
   }
 
   u16(): number {

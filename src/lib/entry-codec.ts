@@ -3,10 +3,11 @@
  * entry into the bytes it reads, so nothing is copied until the store takes it.
  *
  * Every write passes through here once for each follower, and there again: both ways are straight stores and loads, one check of bounds for all
- * fields of a fixed size, and no object is made. Writers are few and stay the same for long, so the last name is remembered in both its forms.
+ * fields of a fixed size, and no object is made.
  */
 import { type ByteReader, type ByteWriter, copyBytes } from './bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from './entry.ts'
+import { NameMemory } from './name-memory.ts'
 
 const FLAG_JSON = 1
 const FLAG_TOMBSTONE = 2
@@ -23,17 +24,16 @@ const HIGH = 2 ** 32
 /** Bytes that `encodeEntry` adds to key, value and writer at the most: for sizing messages. */
 export const ENTRY_OVERHEAD = 24
 
-let lastName = ''
-let lastNameBytes = Buffer.alloc(0)
+const NAMES = new NameMemory()
 
 /** Throws a `RangeError` for a key or a writer's name that is longer than its field can say. */
 export function encodeEntry(writer: ByteWriter, entry: Entry, withValue: boolean = true): void {
   const { key, keyStart, keyEnd, expiresAtMs } = entry
-  if (entry.writer !== lastName) rememberName(entry.writer)
-  const name = lastNameBytes
+  const name = NAMES.bytesOf(entry.writer)
   const expires = expiresAtMs !== NEVER
   const keyLength = keyEnd - keyStart
   const valueLength = withValue ? entry.valueEnd - entry.valueStart : 0
+  if (name.length > MAX_NAME_BYTES) throw new RangeError(`a name of ${name.length} bytes does not fit a field of ${MAX_NAME_BYTES}`)
   if (keyLength > MAX_KEY_BYTES) throw new RangeError(`a key of ${keyLength} bytes does not fit a field of ${MAX_KEY_BYTES}`)
   let at = writer.claim(FIXED_BYTES + name.length + (expires ? EXPIRY_BYTES : 0) + keyLength + valueLength)
   const { buffer } = writer
@@ -71,7 +71,7 @@ export function decodeEntry(reader: ByteReader, into: Entry): Entry {
   into.ms = msAt(buffer, at + 1)
   into.counter = ((buffer[at + 7] as number) << 8) | (buffer[at + 8] as number)
   const nameLength = buffer[at + 9] as number
-  into.writer = nameAt(buffer, reader.skip(nameLength), nameLength)
+  into.writer = NAMES.nameAt(buffer, reader.skip(nameLength), nameLength)
   into.expiresAtMs = (flags & FLAG_EXPIRES) !== 0 ? msAt(buffer, reader.skip(EXPIRY_BYTES)) : NEVER
   const keyAt = reader.skip(2)
   const keyLength = ((buffer[keyAt] as number) << 8) | (buffer[keyAt + 1] as number)
@@ -81,24 +81,6 @@ export function decodeEntry(reader: ByteReader, into: Entry): Entry {
   const valueStart = reader.skip(valueLength)
   into.setValue(buffer, valueStart, valueStart + valueLength)
   return into
-}
-
-function rememberName(name: string): void {
-  const bytes = Buffer.from(name)
-  if (bytes.length > MAX_NAME_BYTES) throw new RangeError(`a name of ${bytes.length} bytes does not fit a field of ${MAX_NAME_BYTES}`)
-  lastName = name
-  lastNameBytes = bytes
-}
-
-function nameAt(buffer: Buffer, start: number, length: number): string {
-  const known = lastNameBytes
-  let i = 0
-  if (known.length === length) while (i < length && buffer[start + i] === known[i]) i++
-  if (known.length === length && i === length) return lastName
-  const name = buffer.toString('utf8', start, start + length)
-  // What is no UTF-8 may be longer when it is written again.
-  if (Buffer.byteLength(name) === length) rememberName(name)
-  return name
 }
 
 function putMs(buffer: Buffer, at: number, ms: number): void {

@@ -142,7 +142,7 @@ export class FrameWriter {
   /** The whole message, in that memory or in its own, and an empty writer for the next. */
   finish(epoch: number, sequence: number, stamp: Stamp, { accepted, echo }: Progress, memory: MessageMemory | null = null): Buffer {
     if (this.hasTouches) {
-      this.#writer.u8(FRAME_TOUCH).block(this.#touches.toBuffer())
+      this.#writer.u8(FRAME_TOUCH).block(this.#touches.view())
       this.#touches.reset()
     }
     const at = this.#begin(FRAME_PROGRESS)

@@ -8,7 +8,7 @@ export interface PeerIdentity {
 
 export interface PeerLink {
   readonly peer: PeerIdentity
-  /** The message has been copied when the turn is over. `headroom`: so many bytes in front of it, in the same memory, are there to be written to. */
+  /** See `MessageStream.send` in the room of transport. */
   send(message: Buffer, headroom?: number): void
   /** Gives the link up: its handlers' `closed` follows in a later turn. */
   close(): void

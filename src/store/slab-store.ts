@@ -155,7 +155,7 @@ export class SlabStore implements Store {
 
   getAt(run: RequestRun, i: number, nowMs: number, into: Entry): boolean {
     const { records } = this.#catalogue
-    const address = run.revision === this.#revision ? (run.address[i] as number) : this.#findAgain(run, i)
+    const address = this.#addressAt(run, i)
     if (address === 0 || !records.isLive(address, nowMs)) return false
     records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
     if (--this.#usesToSample === 0) {
@@ -167,7 +167,7 @@ export class SlabStore implements Store {
 
   placeAt(run: RequestRun, i: number, place: Place): boolean {
     const { records } = this.#catalogue
-    const address = run.revision === this.#revision ? (run.address[i] as number) : this.#findAgain(run, i)
+    const address = this.#addressAt(run, i)
     place.hash = run.hash[i] as number
     place.address = address
     place.revision = this.#revision
@@ -320,7 +320,10 @@ export class SlabStore implements Store {
     }
   }
 
-  #findAgain({ buffer, keyStart, keyEnd, slot, hash }: RequestRun, i: number): number {
+  /** Looked up again where the store has changed since. */
+  #addressAt(run: RequestRun, i: number): number {
+    if (run.revision === this.#revision) return run.address[i] as number
+    const { buffer, keyStart, keyEnd, slot, hash } = run
     return this.#catalogue.tables.find(slot[i] as number, hash[i] as number, buffer, keyStart[i] as number, keyEnd[i] as number)
   }
 

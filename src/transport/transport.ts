@@ -35,7 +35,8 @@ export const CHANNELS: readonly Channel[] = ['request', 'replication', 'bulk']
 export interface MessageStream {
   /**
    * Queues one message; order is kept, nothing is lost while the stream is open, nothing is said when it is not. Bounded by the caller's credit. The message
-   * has been copied when the turn of the event loop is over. `headroom`: so many bytes in front of it, in the same memory, are there to be written to.
+   * is copied before this returns. With `headroom`, so many bytes in front of it, in the same memory, are there to be written to, and it is copied later:
+   * nobody writes to it until the other side has confirmed it, or the stream is over.
    */
   send(message: Buffer, headroom?: number): void
   /** Bytes queued here that the network has not taken. */

@@ -330,8 +330,8 @@ test('more than a batch holds leaves at once, in order', () => {
   assert.ok(asked.every(({ told }, i) => told?.entry?.value === String(i + 1)))
 })
 
-test('an operation under another slot than its key has is an error, and the others are executed', () => {
-  const { a, b, cache, clock, network } = three()
+/** A batch of two SETs on its way to `b`, which has not got it yet, and what would serve it there. */
+function intercepted({ b, cache, clock }: Three): { readonly handler: ReturnType<typeof b.handlers.get>; readonly body: Buffer } {
   let body = Buffer.alloc(0)
   const handler = b.handlers.get(KIND_BATCH)
   b.handle(KIND_BATCH, (_from, sent) => {
@@ -340,6 +340,13 @@ test('an operation under another slot than its key has is an error, and the othe
   ask(cache, setOf('k', 'v'))
   ask(cache, setOf('other', 'v'))
   clock.advance(10)
+  return { handler, body }
+}
+
+test('an operation under another slot than its key has is an error, and the others are executed', () => {
+  const scene = three()
+  const { a, b, network } = scene
+  const { handler, body } = intercepted(scene)
   body.writeUInt16BE((SLOT + 1) % 16_384, 2)
   const answers: Buffer[] = []
   handler?.({ name: 'a' }, body, (answer) => answers.push(Buffer.from(answer)))
@@ -352,15 +359,9 @@ test('an operation under another slot than its key has is an error, and the othe
 })
 
 test('a batch that ends too early is executed as far as it can be read, and so far answered', () => {
-  const { b, cache, clock } = three()
-  let body = Buffer.alloc(0)
-  const handler = b.handlers.get(KIND_BATCH)
-  b.handle(KIND_BATCH, (_from, sent) => {
-    body = Buffer.from(sent)
-  })
-  ask(cache, setOf('k', 'v'))
-  ask(cache, setOf('other', 'v'))
-  clock.advance(10)
+  const scene = three()
+  const { b } = scene
+  const { handler, body } = intercepted(scene)
   const answers: Buffer[] = []
   const serve = (part: Buffer): void => handler?.({ name: 'a' }, part, (answer) => answers.push(Buffer.from(answer)))
   serve(body.subarray(0, body.length - 1))
