@@ -41,10 +41,9 @@ export function endsWith(bytes: Bytes, start: number, end: number, suffix: Bytes
 const SHORT_BYTES = 24
 
 /** Copies `from[start, end)` to `to` from `at` on, where there must be room. Allocates nothing. */
-export function copyBytes(from: Bytes, start: number, end: number, to: Buffer, at: number): void {
+export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
   if (end - start > SHORT_BYTES) {
-    if (Buffer.isBuffer(from)) from.copy(to, at, start, end)
-    else to.set(from.subarray(start, end), at)
+    from.copy(to, at, start, end)
     return
   }
   const shift = at - start
@@ -132,7 +131,8 @@ export class ByteWriter {
   raw(source: Bytes, start: number = 0, end: number = source.length): this {
     const length = end - start
     this.#reserve(length)
-    copyBytes(source, start, end, this.#buffer, this.#length)
+    if (Buffer.isBuffer(source)) copyBytes(source, start, end, this.#buffer, this.#length)
+    else this.#buffer.set(source.subarray(start, end), this.#length)
     this.#length += length
     return this
   }
