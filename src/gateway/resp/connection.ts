@@ -17,7 +17,7 @@ import type { Receiver } from './pubsub.ts'
 import type { ReplySink, ReplyWriter } from './reply-writer.ts'
 import { type Hub, Session, type SessionControl } from './session.ts'
 import { Turn } from './turn.ts'
-import type { WriterPool } from './writer-pool.ts'
+import type { Borrower, WriterPool } from './writer-pool.ts'
 
 /** Counted over all connections of a gateway. */
 export interface Traffic {
@@ -56,7 +56,7 @@ const MAX_WAITING_INPUT_BYTES = 64 * 1024
 /** Clients that speak HTTP are logged no more often. */
 const CROSS_PROTOCOL_LOG_MS = 60_000
 
-export class Connection implements SessionControl, Receiver, ReplySink, Output, InputHolder {
+export class Connection implements SessionControl, Receiver, ReplySink, Output, InputHolder, Borrower {
   readonly session: Session
   readonly source: Parser
   readonly #socket: Socket
@@ -144,7 +144,9 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
 
   reply(): ReplyWriter {
     if (this.#writer === null) {
-      this.#writer = this.#context.writers.borrow(this, this.session.protocol)
+      const { writers } = this.#context
+      this.#writer = writers.borrow(this, this.session.protocol)
+      if (!this.#working) writers.mayReclaim(this)
       this.#schedule()
     }
     this.#writer.protocol = this.session.protocol
@@ -226,6 +228,17 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     }
   }
 
+  /** Sends what there is to send, and has no slab from then on. */
+  giveBack(): void {
+    const writer = this.#writer
+    if (writer === null) return
+    const { writers } = this.#context
+    writer.flush()
+    this.#writer = null
+    writers.keep(this)
+    writers.giveBack(writer)
+  }
+
   take(buffer: Buffer, end: number): boolean {
     const socket = this.#socket
     if (this.#closed || socket.destroyed) return true
@@ -283,7 +296,8 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
   #work(byClient: boolean = false): void {
     if (this.#working || this.#closed) return
     this.#working = true
-    const { meter } = this.#context
+    const { meter, writers } = this.#context
+    if (this.#writer !== null) writers.keep(this)
     const measured = meter.begin()
     if (byClient) this.session.lastActiveMs = meter.startedMs
     this.#execute()
@@ -377,7 +391,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
   }
 
   #flush(): void {
-    this.#returnWriter()
+    this.giveBack()
     if (this.#endedMs >= 0 && this.#executor.idle && !this.#socket.writableEnded) this.#socket.end()
   }
 
@@ -394,7 +408,7 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     // After the input that is at hand has been handled: what comes together leaves together.
     process.nextTick(() => {
       this.#scheduled = false
-      if (this.#closed) this.#returnWriter()
+      if (this.#closed) this.giveBack()
       else this.#work()
     })
   }
@@ -417,20 +431,12 @@ export class Connection implements SessionControl, Receiver, ReplySink, Output, 
     return this.session.subscriptions === 0 && this.#executor.idle && !this.#waiting
   }
 
-  #returnWriter(): void {
-    const writer = this.#writer
-    if (writer === null) return
-    writer.flush()
-    this.#writer = null
-    this.#context.writers.giveBack(writer)
-  }
-
   #cleared(): void {
     this.#closed = true
     this.#executor.close()
     this.source.clear()
     this.#account()
-    this.#returnWriter()
+    this.giveBack()
     const { pubsub } = this.#context.hub
     for (const channel of this.session.channels) pubsub.unsubscribe(channel, this)
     for (const pattern of this.session.patterns) pubsub.unsubscribePattern(pattern, this)
