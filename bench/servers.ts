@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { NODE_FLAGS } from '../scripts/node-flags.ts'
 import { freePorts } from '../test/support/free-ports.ts'
 import { runProgram } from './children.ts'
 import { HOST, programPath } from './machine.ts'
@@ -40,7 +41,7 @@ export function jackdaw(face: 'resp' | 'http'): Subject {
       return ServerProcess.start({
         name: 'Jackdaw',
         command: process.execPath,
-        args: [MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)],
+        args: [...NODE_FLAGS, MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)],
         port: face === 'resp' ? resp : http,
         ready: () => answersOk(`http://${HOST}:${admin}/readyz`),
       })

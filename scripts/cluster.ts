@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { NODE_FLAGS } from './node-flags.ts'
 
 const BASE_PORT = 8080
 const RESP_PORT = 6379
@@ -65,7 +66,7 @@ function startNode(name: string, i: number): ChildProcess {
     'log-level': 'warn',
   }
   const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
-  const child = spawn(process.execPath, [new URL('../src/main.ts', import.meta.url).pathname, ...args, ...passedOn], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, new URL('../src/main.ts', import.meta.url).pathname, ...args, ...passedOn], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   child.on('exit', (code, signal) => {

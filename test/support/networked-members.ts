@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { NODE_FLAGS } from '../../scripts/node-flags.ts'
 import type { ClusterReport } from '../../src/cache/cache.ts'
 import type { Network } from './namespaces.ts'
 import { until } from './processes.ts'
@@ -76,7 +77,7 @@ export class NetworkedMembers {
       'log-level': 'info',
       ...given,
     }
-    const [command = '', ...words] = [...(wrap?.(host) ?? []), ...this.network.on(host), process.execPath, MAIN]
+    const [command = '', ...words] = [...(wrap?.(host) ?? []), ...this.network.on(host), process.execPath, ...NODE_FLAGS, MAIN]
     const args = [...words, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const pipe of [child.stdout, child.stderr]) {

@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { NODE_FLAGS } from '../../scripts/node-flags.ts'
 import { freePorts } from './free-ports.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
@@ -60,7 +61,7 @@ export class Processes {
       'stop-timeout-ms': 15_000,
       'log-level': 'warn',
     }
-    const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)], {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     this.#children.push(child)
