@@ -15,10 +15,13 @@ import type { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { NameMemory } from '../lib/name-memory.ts'
+import { NO_VALUE, type RequestRun, RUN_CAPACITY } from '../lib/request-run.ts'
+import { slotOf } from '../lib/slot.ts'
 import { encodeStamp } from '../lib/stamp-codec.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
 import { ANSWER_DONE, ANSWER_ERROR, ANSWER_REFUSED, EXISTED, readOutcome, WRITTEN, writeOutcome } from './messages.ts'
-import { OPERATION_GET, type Operation, type Outcome } from './operation.ts'
+import { OPERATION_GET, OPERATION_SET, type Operation, type Outcome } from './operation.ts'
+import type { RunAnswers } from './plain-runs.ts'
 
 /** Call: do these at the primary of their slots, each by itself, in order. */
 export const KIND_BATCH = 30
@@ -39,11 +42,75 @@ export function writeAnswer(writer: ByteWriter, operation: Operation, outcome: O
     writeOutcome(writer.u8(ANSWER_DONE), outcome)
     return
   }
+  writeValue(writer, entry)
+}
+
+function writeValue(writer: ByteWriter, entry: Entry): void {
   const expires = entry.expiresAtMs !== NEVER
   writer.u8(ANSWER_VALUE).u8((entry.kind === VALUE_JSON ? JSON_VALUE : 0) | (expires ? EXPIRES : 0))
   encodeStamp(writer, entry).text(entry.writer)
   if (expires) writer.u48(entry.expiresAtMs)
   writer.block(entry.value, entry.valueStart, entry.valueEnd)
+}
+
+/** The answers of a run of a batch: what the same operations would be answered one by one. */
+export class BatchRunAnswers implements RunAnswers {
+  writer: ByteWriter
+
+  constructor(writer: ByteWriter) {
+    this.writer = writer
+  }
+
+  bulk(_bytes: Buffer, _start: number, _end: number, entry: Entry): void {
+    writeValue(this.writer, entry)
+  }
+
+  /** An outcome without a version: nothing is known of the key. */
+  nil(): void {
+    this.writer.u8(ANSWER_DONE).u8(0).u32(0).u48(0).u16(0).u8(0)
+  }
+
+  ok(written: Entry, existed: boolean): void {
+    this.writer.u8(ANSWER_DONE).u8(WRITTEN | (existed ? EXISTED : 0))
+    encodeStamp(this.writer.u32(written.valueEnd - written.valueStart), written).text(written.writer)
+  }
+}
+
+const SLOT_BYTES = 2
+/** Of an operation without any option: code, what is present, kind, flags, condition. */
+const PLAIN_BYTES = 5
+const LENGTH_BYTES = 4
+
+/**
+ * Fills `run` with the operations that begin at `buffer[at]`, at most `count`, as far as they are reads and writes without any option of the slots that
+ * they say. The first that is another, or is not whole, is left to `readOperation`. Returns how many.
+ */
+export function readRun(buffer: Buffer, at: number, count: number, run: RequestRun): number {
+  const most = Math.min(count, RUN_CAPACITY)
+  let i = 0
+  for (; i < most; i++) {
+    const keyAt = at + SLOT_BYTES + PLAIN_BYTES + LENGTH_BYTES
+    if (keyAt > buffer.length) break
+    const code = buffer[at + SLOT_BYTES] as number
+    const writes = code === OPERATION_SET
+    if (!writes && code !== OPERATION_GET) break
+    const options = (buffer[at + 3] as number) | (buffer[at + 5] as number) | (buffer[at + 6] as number)
+    if (options !== 0 || (writes && buffer[at + 4] !== VALUE_STRING)) break
+    const keyEnd = keyAt + buffer.readUInt32BE(keyAt - LENGTH_BYTES)
+    if (keyEnd + LENGTH_BYTES > buffer.length || buffer.readUInt16BE(at) !== slotOf(buffer, keyAt, keyEnd)) break
+    const valueStart = keyEnd + LENGTH_BYTES
+    const valueEnd = valueStart + buffer.readUInt32BE(keyEnd)
+    if (valueEnd > buffer.length) break
+    run.keyStart[i] = keyAt
+    run.keyEnd[i] = keyEnd
+    run.valueStart[i] = writes ? valueStart : NO_VALUE
+    run.valueEnd[i] = writes ? valueEnd : NO_VALUE
+    run.end[i] = valueEnd
+    at = valueEnd
+  }
+  run.buffer = buffer
+  run.count = i
+  return i
 }
 
 export function writeRefusal(writer: ByteWriter, term: Term | null): void {

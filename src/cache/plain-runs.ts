@@ -14,12 +14,12 @@ import type { Authority } from './authority.ts'
 
 /** The answers of a run, in order. */
 export interface RunAnswers {
-  /** A read's: the value `bytes[start, end)`, valid during the call. */
-  bulk(bytes: Buffer, start: number, end: number): void
+  /** A read's: the value `bytes[start, end)`, valid during the call; `entry` has no more than that, unless the run asks for versions. */
+  bulk(bytes: Buffer, start: number, end: number, entry: Entry): void
   /** A read's that found nothing. */
   nil(): void
-  /** A write's. */
-  ok(): void
+  /** A write's: what was written, valid during the call, and whether something was there before. */
+  ok(written: Entry, existed: boolean): void
 }
 
 /** A value of this length ends a run: the asker is to look at the clock, and at what waits to be sent. */
@@ -62,14 +62,14 @@ export class PlainRuns {
     while (i < count && authority.isPrimary(slot[i] as number)) {
       let bytes = 0
       if ((valueStart[i] as number) >= 0) {
-        if (!mayWrite || !this.#set(run, i)) break
+        if (!mayWrite || !this.#set(run, i, nowMs)) break
         sets++
-        answers.ok()
+        answers.ok(this.#written, this.#place.live)
         bytes = (valueEnd[i] as number) - (valueStart[i] as number)
       } else if (this.#store.getAt(run, i, nowMs, found)) {
         hits++
         bytes = found.valueEnd - found.valueStart
-        answers.bulk(found.value, found.valueStart, found.valueEnd)
+        answers.bulk(found.value, found.valueStart, found.valueEnd, found)
       } else {
         answers.nil()
       }
@@ -83,11 +83,11 @@ export class PlainRuns {
   }
 
   /** False, and nothing done, if there is no room. */
-  #set(run: RequestRun, i: number): boolean {
+  #set(run: RequestRun, i: number, nowMs: number): boolean {
     const { buffer } = run
     const place = this.#place
     const entry = this.#written
-    const held = this.#store.placeAt(run, i, place)
+    const held = this.#store.placeAt(run, i, nowMs, place)
     entry.setKey(buffer, run.keyStart[i] as number, run.keyEnd[i] as number)
     entry.setValue(buffer, run.valueStart[i] as number, run.valueEnd[i] as number)
     this.#hybrid.stamp(entry, this.#store.floor, held ? place : null)

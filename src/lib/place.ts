@@ -6,6 +6,8 @@ export class Place {
   /** Of the entry that is there, if the look was for it. */
   ms = 0
   counter = 0
+  /** Whether it is neither deleted nor expired. */
+  live = false
   hash = 0
   address = 0
   revision = -1

@@ -1,5 +1,5 @@
 /**
- * Request run: plain reads and writes that one client has sent together, as offsets into the bytes they came in.
+ * Request run: plain reads and writes that one client, or one peer, has sent together, as offsets into the bytes they came in.
  *
  * It is filled by a face and executed by the cache, and the store looks all its keys up at once: the processor then waits for memory once for all
  * of them and not once for each. The arrays are used again and again, so a request costs no object.
@@ -26,4 +26,6 @@ export class RequestRun {
   readonly hash: Uint32Array = new Uint32Array(RUN_CAPACITY)
   readonly address: Uint32Array = new Uint32Array(RUN_CAPACITY)
   revision = -1
+  /** Whoever asked is told the versions of what was read, and whether what was written over was there. */
+  versions = false
 }

@@ -158,19 +158,20 @@ export class SlabStore implements Store {
     const address = this.#addressAt(run, i)
     if (address === 0 || !records.isLive(address, nowMs)) return false
     records.setMark(address, this.#eviction.used(records.markOf(address), nowMs))
-    if (--this.#usesToSample === 0) {
-      records.show(address, into)
-      this.#sampled(into, run.slot[i] as number)
-    } else records.showValue(address, into)
+    const sampled = --this.#usesToSample === 0
+    if (sampled || run.versions) records.show(address, into)
+    else records.showValue(address, into)
+    if (sampled) this.#sampled(into, run.slot[i] as number)
     return true
   }
 
-  placeAt(run: RequestRun, i: number, place: Place): boolean {
+  placeAt(run: RequestRun, i: number, nowMs: number, place: Place): boolean {
     const { records } = this.#catalogue
     const address = this.#addressAt(run, i)
     place.hash = run.hash[i] as number
     place.address = address
     place.revision = this.#revision
+    place.live = address !== 0 && records.isLive(address, nowMs)
     if (address === 0) return false
     place.ms = records.msOf(address)
     place.counter = records.counterOf(address)

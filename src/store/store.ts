@@ -106,11 +106,11 @@ export interface Store {
   /** Looks up the keys of a run together, which takes less time than one after the other. O(their number). */
   findAll(run: RequestRun): void
 
-  /** `get` of the key of request `i`, which `findAll` has looked up; sets the value of `into` and nothing else. O(1). */
+  /** `get` of the key of request `i`, which `findAll` has looked up; sets the value of `into`, and the rest of it if the run asks for versions. O(1). */
   getAt(run: RequestRun, i: number, nowMs: number, into: Entry): boolean
 
   /** `peek` at the key of request `i`, for `apply` alone: `place` keeps the stamp of what is held. O(1). */
-  placeAt(run: RequestRun, i: number, place: Place): boolean
+  placeAt(run: RequestRun, i: number, nowMs: number, place: Place): boolean
 
   /**
    * Last writer wins: stores the entry unless the key has one of the same or a larger version, or its stamp is at or below the floor. Copies all

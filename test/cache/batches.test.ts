@@ -12,12 +12,13 @@ import {
   OPERATION_APPEND,
   OPERATION_INCREMENT,
   OPERATION_RENAME,
+  type Operation,
   UNTOUCHED,
   WANT_OLD,
 } from '../../src/cache/operation.ts'
 import { ByteReader, MalformedError } from '../../src/lib/bytes.ts'
-import { VALUE_JSON } from '../../src/lib/entry.ts'
-import { SeededRandom } from '../../src/lib/random.ts'
+import { NEVER, VALUE_JSON } from '../../src/lib/entry.ts'
+import { randomBelow, SeededRandom } from '../../src/lib/random.ts'
 import { slotOf } from '../../src/lib/slot.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { loneRoster } from '../support/fake-topology.ts'
@@ -77,6 +78,21 @@ function states(asked: readonly Asked[]): string[] {
   return asked.map(({ state, times }) => (times > 1 ? `${times} times ${state}` : state))
 }
 
+/** What was told, without the stamps: time goes on while a batch is under way. */
+function plainly(asked: readonly Asked[]): unknown[] {
+  return asked.map(({ state, times, told }) => {
+    const { entry = null, existed, length, written } = told ?? {}
+    return [
+      state,
+      times,
+      existed,
+      written,
+      length,
+      entry === null ? null : [entry.key, entry.value, entry.kind, entry.expiresAtMs !== NEVER],
+    ]
+  })
+}
+
 test('all that a turn asks of one peer is one call, and each is answered as if it had been asked alone', () => {
   const { a, b, cache, clock, network, served } = three()
   b.put('there', 'a value')
@@ -119,6 +135,33 @@ test('all that a turn asks of one peer is one call, and each is answered as if i
   assert.equal([told[6]?.written, told[6]?.entry?.value], [false, 'a value'])
   assert.equal([told[7]?.written, told[7]?.existed], [true, true])
   assert.is(told[8]?.entry?.value, '42')
+})
+
+test('runs of plain requests within a batch, and what lies between them, are answered as one by one where the keys are', () => {
+  const random = new SeededRandom(7)
+  const [asking, serving] = [three(), three()]
+  const keys = numbered(12)
+  const next = (): Operation => {
+    const key = keys[randomBelow(random, keys.length)] as string
+    const kind = randomBelow(random, 12)
+    if (kind < 5) return getOf(key)
+    if (kind < 8) return setOf(key, 'v'.repeat(randomBelow(random, kind === 7 ? 6 * KIB : 40)))
+    if (kind === 8) return setOf(key, '{"n":1}', { kind: VALUE_JSON, expiry: EXPIRY_IN, expiryMs: 1 + randomBelow(random, 40) })
+    if (kind === 9) return deleteOf(key)
+    return kind === 10 ? operationOf(OPERATION_INCREMENT, key, '1') : getOf(key, { flags: HEAD })
+  }
+  for (let round = 0; round < 60; round++) {
+    const list = Array.from({ length: 1 + randomBelow(random, 80) }, next)
+    const forwarded = list.map((operation) => ask(asking.cache, operation.copy()))
+    asking.clock.advance(10)
+    serving.clock.advance(5)
+    const direct = list.map((operation) => ask(serving.served, operation.copy()))
+    serving.clock.advance(5)
+    assert.equal(plainly(forwarded), plainly(direct))
+  }
+  assert.ok(callsOf(asking.network, KIND_BATCH).length >= 60)
+  assert.is(asking.cache.stats().hitsTotal, serving.served.stats().hitsTotal)
+  assert.is(asking.served.stats().getsTotal, 0)
 })
 
 test('the bytes of an operation belong to the asker again when the call returns', () => {
