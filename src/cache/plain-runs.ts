@@ -9,6 +9,7 @@ import { Entry, VALUE_STRING } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { Place } from '../lib/place.ts'
 import type { RequestRun } from '../lib/request-run.ts'
+import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority } from './authority.ts'
 
@@ -51,6 +52,8 @@ export class PlainRuns {
     const { count, slot, valueStart, valueEnd } = run
     const authority = this.#authority
     if (authority.fenced) return 0
+    // Where the first is served elsewhere nothing is looked up: it is mostly so with all of them.
+    if (count === 0 || !authority.isPrimary(slotOf(run.buffer, run.keyStart[0] as number, run.keyEnd[0] as number))) return 0
     const mayWrite = !authority.refusesWrites
     const nowMs = this.#hybrid.physicalMs()
     const found = this.#found
