@@ -76,7 +76,7 @@ function versionOf(name: Program): string {
 
 export function describeMachine(): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown CPU'
-  return `${model}, ${availableParallelism()} cores, Linux ${release()}${distribution()}, Node ${process.version}`
+  return `${model}, ${cpus().length} cores, Linux ${release()}${distribution()}, Node ${process.version}`
 }
 
 function distribution(): string {

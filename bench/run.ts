@@ -2,8 +2,8 @@
  * `npm run bench`: every figure of docs/benchmarks.md in one run. Servers are pinned to one core and their load to the other; each server is started
  * here, on a free port, and ended before the run ends.
  *
- * `--rounds N` (5), `--only` some of resp, http, memory, store, cluster and patience, with commas between them, and `--quick`: one round of a second each, to
- * see that everything works. Tables go to the standard output, talk to the other. The page has two parts, one node and the cluster; each is written by a run
+ * `--rounds N` (5), `--only` some of resp, http, memory, store, placement, cluster and patience, with commas between them, and `--quick`: one round of a second each, to
+ * see that everything works. Tables go to the standard output, talk to the other. The page has three parts, one node, placement and the cluster; each is written by a run
  * that has measured all of it: figures of different runs do not belong into one table.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -15,6 +15,7 @@ import { HTTP_VALUE, measureHttp } from './http.ts'
 import { MEMCACHED, REDIS } from './loader.ts'
 import { describeMachine, describePrograms, isThere, missingSentence, moveToLoadCore, type Program, unfitness } from './machine.ts'
 import { measureMemory } from './memory.ts'
+import { measurePlacement } from './placement.ts'
 import { type Section, sectionText, withReport } from './report.ts'
 import { measureResp } from './resp.ts'
 import type { Plan } from './rounds.ts'
@@ -50,6 +51,10 @@ const FIGURES: Readonly<Record<string, (plan: Plan) => Promise<Section | null>>>
 
   store: measureStore,
 
+  async placement(plan) {
+    return measurePlacement(plan)
+  },
+
   async cluster(plan) {
     return hasNetwork() ? measureCluster(plan.quick) : null
   },
@@ -62,6 +67,7 @@ const FIGURES: Readonly<Record<string, (plan: Plan) => Promise<Section | null>>>
 /** What belongs together on the page. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   bench: ['resp', 'http', 'memory', 'store'],
+  'bench placement': ['placement'],
   'bench cluster': ['cluster', 'patience'],
 }
 
@@ -115,7 +121,7 @@ function circumstances(part: string): string {
   ]
   const command = ['npm run bench', ...(flags.length === 0 ? [] : ['--', ...flags])].join(' ')
   const when = `\`${command}\`, ${new Date().toISOString().slice(0, 10)}: ${describeMachine()}`
-  if (part === 'bench cluster') return `${when}. The load average when it began was ${startLoad}.`
+  if (part !== 'bench') return `${when}. The load average when it began was ${startLoad}.`
   return (
     `${when}; ${describePrograms()}. ` +
     `Servers on one core, their load on the other, over loopback; alternating, medians of ${plan.rounds} rounds.`
