@@ -15,8 +15,10 @@ const FLAG_EXPIRES = 4
 
 const STAMP_BYTES = 8
 const EXPIRY_BYTES = 6
+/** Before the value. */
+const LENGTH_BYTES = 4
 /** Flags, stamp, and the lengths of the writer, the key and the value. */
-const FIXED_BYTES = 1 + STAMP_BYTES + 1 + 2 + 4
+const FIXED_BYTES = 1 + STAMP_BYTES + 1 + 2 + LENGTH_BYTES
 const MAX_NAME_BYTES = 255
 const MAX_KEY_BYTES = 0xffff
 const HIGH = 2 ** 32
@@ -81,6 +83,19 @@ export function decodeEntry(reader: ByteReader, into: Entry): Entry {
   const valueStart = reader.skip(valueLength)
   into.setValue(buffer, valueStart, valueStart + valueLength)
   return into
+}
+
+/** Where the key of the entry in `buffer[start, end)` begins; -1 if the bytes end before it does. */
+export function keyStartAt(buffer: Buffer, start: number, end: number): number {
+  if (end - start < FIXED_BYTES) return -1
+  const expires = ((buffer[start] as number) & FLAG_EXPIRES) !== 0
+  const at = start + FIXED_BYTES - LENGTH_BYTES + (buffer[start + 9] as number) + (expires ? EXPIRY_BYTES : 0)
+  return keyEndAt(buffer, at) <= end - LENGTH_BYTES ? at : -1
+}
+
+/** Where the key ends that begins at `keyStart`. */
+export function keyEndAt(buffer: Buffer, keyStart: number): number {
+  return keyStart + (((buffer[keyStart - 2] as number) << 8) | (buffer[keyStart - 1] as number))
 }
 
 function putMs(buffer: Buffer, at: number, ms: number): void {

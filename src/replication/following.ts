@@ -7,6 +7,7 @@
  */
 import { ByteWriter } from '../lib/bytes.ts'
 import { Entry } from '../lib/entry.ts'
+import { Place } from '../lib/place.ts'
 import { SLOT_COUNT, slotOf } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareVersions, type Stamp, ZERO_STAMP } from '../lib/version.ts'
@@ -59,6 +60,7 @@ export class Following {
   /** By slot: 1 since an entry of it was refused, until the copy is compared anew. */
   readonly #refused = new Uint8Array(SLOT_COUNT)
   readonly #found = new Entry()
+  readonly #place = new Place()
 
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
@@ -99,11 +101,14 @@ export class Following {
   #makeEvents(): FollowEvents {
     const parts = this.#parts
     return {
-      entry: (session, entry) => {
-        const slot = slotOf(entry.key, entry.keyStart, entry.keyEnd)
+      ahead: (run) => this.#context.store.findAll(run),
+      entry: (session, entry, run, i) => {
+        const slot = run.slot[i] as number
         // Late, of one that holds the slot no more: it may have been deleted since. What it may speak of it sends back when it has heard the mark.
         if (this.#coveredBy[slot] !== session && parts.marks.isDoubtful(entry, slot)) return -1
-        return this.apply(entry, slot) === 'full' ? slot : -1
+        const { store, hybrid } = this.#context
+        store.placeAt(run, i, hybrid.physicalMs(), this.#place)
+        return this.apply(entry, slot, this.#place) === 'full' ? slot : -1
       },
       dropped: (entry) => {
         const { store } = this.#context
@@ -145,11 +150,11 @@ export class Following {
     }
   }
 
-  /** An entry of another member's stream or snapshot. */
-  apply(entry: Entry, slot: number): 'applied' | 'same' | 'stale' | 'full' {
+  /** An entry of another member's stream or snapshot; whoever has just looked for its key hands in the place. */
+  apply(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full' {
     this.#context.hybrid.observe(entry)
     this.#parts.replacing(entry, slot)
-    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot)
+    const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot, place)
     this.#context.table.received(slot)
     const role = this.#context.table.role(slot)
     if (role === PRIMARY || role === PARKED) {

@@ -30,7 +30,8 @@ export const TOUCH_EVERY = 32
 
 /** Bytes before a message's frames: epoch, sequence, last sequence, stamp. */
 export const MESSAGE_HEADER_BYTES = 4 + 6 + 6 + 8
-const FRAME_HEADER_BYTES = 5
+/** A frame's type and length. */
+export const FRAME_HEADER_BYTES = 5
 /** Touches that wait for a message: beyond this, samples are thinner. */
 const MAX_TOUCH_BYTES = 16 * 1024
 

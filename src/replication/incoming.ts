@@ -5,6 +5,8 @@
  * it has come (the position, a stamp of the primary's clock below which nothing is missing) and when it last heard anything. Completeness is not
  * decided here: the frames tell `FollowEvents`, in order, what they mean.
  *
+ * Entries that follow one another, and most do, are looked up together before the first is applied (`RequestRun`).
+ *
  * How fresh it is, it measures by its own clock alone: each acknowledgement carries the time at which it is sent, the primary puts the latest into
  * whatever it sends next, and all that was written there before the primary read it comes no later. So neither clocks that differ nor messages that
  * were long under way make a copy look fresher than it is.
@@ -12,7 +14,8 @@
 import { ByteReader, MalformedError, NO_BYTES } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
-import { decodeEntry } from '../lib/entry-codec.ts'
+import { decodeEntry, keyEndAt, keyStartAt } from '../lib/entry-codec.ts'
+import { RequestRun, RUN_CAPACITY } from '../lib/request-run.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeStamp } from '../lib/stamp-codec.ts'
@@ -28,6 +31,7 @@ import {
   FRAME_ENTRY,
   FRAME_FOLLOW,
   FRAME_GRANT,
+  FRAME_HEADER_BYTES,
   FRAME_LIST,
   FRAME_MARKS,
   FRAME_PROGRESS,
@@ -41,8 +45,10 @@ import type { PeerIdentity, PeerLink } from './peers.ts'
 import { decodeList, type SlotList } from './repair-codec.ts'
 
 export interface FollowEvents {
-  /** Answers the slot if there was no room for the entry, else -1. */
-  entry(session: Incoming, entry: Entry): number
+  /** Entries with these keys come next, in this order. */
+  ahead(run: RequestRun): void
+  /** The next of those that were ahead, of that number. Answers the slot if there was no room for the entry, else -1. */
+  entry(session: Incoming, entry: Entry, run: RequestRun, i: number): number
   dropped(entry: Entry): void
   /** The primary's clients read the entry: its key alone is set. */
   touched(entry: Entry): void
@@ -69,6 +75,8 @@ export class Incoming {
   readonly #clock: Clock
   readonly #events: FollowEvents
   readonly #entry = new Entry()
+  /** The entries that come next. */
+  readonly #run = new RequestRun()
   /** The body of the frame that is being read. */
   readonly #body = new ByteReader(NO_BYTES)
   #link: PeerLink | null = null
@@ -218,21 +226,31 @@ export class Incoming {
   }
 
   #frames(reader: ByteReader): void {
-    const { buffer } = reader
+    const run = this.#run
     while (reader.remaining > 0) {
+      const count = readAhead(reader, run)
+      if (count > 0) this.#events.ahead(run)
+      for (let i = 0; i < count; i++) {
+        const start = reader.at + FRAME_HEADER_BYTES
+        const end = run.end[i] as number
+        reader.skip(end - reader.at)
+        const entry = decodeEntry(this.#body.over(reader.buffer, start, end), this.#entry)
+        this.#refuse(this.#events.entry(this, entry, run, i))
+        this.#appliedEntries++
+      }
+      if (count > 0) continue
       const type = reader.u8()
       const length = reader.u32()
       const start = reader.skip(length)
-      this.#frame(type, this.#body.over(buffer, start, start + length))
+      this.#frame(type, this.#body.over(reader.buffer, start, start + length))
     }
   }
 
   #frame(type: number, body: ByteReader): void {
     switch (type) {
       case FRAME_ENTRY:
-        this.#refuse(this.#events.entry(this, decodeEntry(body, this.#entry)))
-        this.#appliedEntries++
-        break
+        // One that is whole was read ahead.
+        throw new MalformedError('an entry that ends too early')
       case FRAME_DROP: {
         this.#entry.setVersion(body.u48(), body.u16(), body.text())
         const length = body.u16()
@@ -283,6 +301,26 @@ export class Incoming {
         break
     }
   }
+}
+
+/** Sets the keys of the entries that come next, and where each of their frames ends: as many as there are whole ones, and room. */
+function readAhead({ buffer, at, remaining }: ByteReader, run: RequestRun): number {
+  const end = at + remaining
+  let i = 0
+  while (i < RUN_CAPACITY && end - at >= FRAME_HEADER_BYTES && buffer[at] === FRAME_ENTRY) {
+    const start = at + FRAME_HEADER_BYTES
+    const next = start + buffer.readUInt32BE(at + 1)
+    const key = next <= end ? keyStartAt(buffer, start, next) : -1
+    if (key < 0) break
+    run.keyStart[i] = key
+    run.keyEnd[i] = keyEndAt(buffer, key)
+    run.end[i] = next
+    at = next
+    i++
+  }
+  run.buffer = buffer
+  run.count = i
+  return i
 }
 
 function decodeChecks(body: ByteReader): SlotCheck[] {

@@ -3,10 +3,13 @@
  */
 import type { Entry } from '../lib/entry.ts'
 import type { Place } from '../lib/place.ts'
+import type { RequestRun } from '../lib/request-run.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 
 export interface SlotData {
   apply(entry: Entry, nowMs: number, slot?: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
+  findAll(run: RequestRun): void
+  placeAt(run: RequestRun, i: number, nowMs: number, place: Place): boolean
   peek(key: Buffer, start: number, end: number, into: Entry, slot?: number): boolean
   touch(key: Buffer, start: number, end: number, nowMs: number, uses: number): void
   sampleUses(every: number, listener: (entry: Entry, slot: number) => void): void

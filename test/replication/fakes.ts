@@ -2,8 +2,10 @@
  * Neighbours of the replication's parts, as small as they can be: a link between two handlers, calls that take a millisecond, a recorder of what
  * a stream says, a store.
  */
+import * as assert from 'uvu/assert'
 import { Entry, VALUE_STRING } from '../../src/lib/entry.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
+import type { RequestRun } from '../../src/lib/request-run.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
 import type { Term } from '../../src/placement/index.ts'
 import type { FollowStatus, SlotCheck } from '../../src/replication/frames.ts'
@@ -88,7 +90,15 @@ export class Recorder implements FollowEvents {
   /** Answers this for every entry. */
   refusedSlot = -1
 
+  #ahead: string[] = []
+
+  ahead({ buffer, count, keyStart, keyEnd }: RequestRun): void {
+    assert.equal(this.#ahead, [], 'entries that were ahead did not come')
+    this.#ahead = Array.from({ length: count }, (_, i) => buffer.toString('latin1', keyStart[i], keyEnd[i]))
+  }
+
   entry(_session: Incoming, read: Entry): number {
+    assert.is(this.#ahead.shift(), read.keyBytes().toString('latin1'), 'another entry was ahead')
     const what = read.tombstone ? 'tombstone' : read.valueBytes().toString('latin1')
     this.told.push(`entry ${read.keyBytes().toString('latin1')}=${what} @${read.ms}-${read.counter}-${read.writer}`)
     return this.refusedSlot

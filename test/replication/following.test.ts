@@ -4,6 +4,7 @@
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Entry } from '../../src/lib/entry.ts'
 import { HybridClock } from '../../src/lib/hybrid-clock.ts'
 import { SILENT } from '../../src/lib/logger.ts'
 import { slotOf } from '../../src/lib/slot.ts'
@@ -112,6 +113,23 @@ class Scene {
     return this.store.slotEntries(SLOT) > 0
   }
 }
+
+test('writes to one key that come in one message are applied one after the other, and an older one among them is not', () => {
+  const scene = new Scene().streamed(EARLIER, 'before')
+  const outgoing = scene.of(EARLIER.name)
+  for (const [i, length] of [3, 2000, 1, 4, 2].entries())
+    outgoing.writeEntry(entry(KEY, String(i).repeat(length), EARLIER.ms + (i === 4 ? 3 : 10 + i), 0, EARLIER.name))
+  for (let i = 0; i < 40; i++) outgoing.writeEntry(entry(`{${KEY}}${i % 20}`, String(i), EARLIER.ms + 100 + i, 0, EARLIER.name))
+  scene.pass(10)
+  const found = new Entry()
+  const stored = (key: string): string => {
+    assert.ok(scene.store.peek(Buffer.from(key), 0, key.length, found))
+    return found.valueBytes().toString()
+  }
+  assert.is(stored(KEY), '3333')
+  for (let i = 0; i < 20; i++) assert.is(stored(`{${KEY}}${i}`), String(20 + i))
+  assert.is(scene.store.slotEntries(SLOT), 21)
+})
 
 test('a copy whose slot went to another without a grant is sent to it, and not deleted before it has arrived', () => {
   const scene = new Scene().streamed(EARLIER, 'v')

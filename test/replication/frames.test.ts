@@ -77,6 +77,36 @@ for (const [told, write] of FRAMES) {
   })
 }
 
+test('entries of all shapes are read as they were written, however many follow one another and whatever lies between them', () => {
+  const frames = new FrameWriter()
+  const expected: string[] = []
+  for (let i = 0; i < 200; i++) {
+    const written = entry(`key ${'k'.repeat(i % 7)}`, 'v'.repeat(i % 50), 100 + i, i, 'w'.repeat(1 + (i % 3)))
+    if (i % 5 === 0) written.expiresAtMs = 1_000_000
+    frames.entry(written)
+    expected.push(`entry ${written.keyBytes()}=${written.valueBytes()} @${written.ms}-${i}-${written.writer}`)
+    if (i % 70 === 69) {
+      frames.drop(written)
+      expected.push(`drop ${written.keyBytes()} @${written.ms}-${i}-${written.writer}`)
+    }
+  }
+  assert.equal(heard(frames.finish(1, 1, STAMP, NO_PROGRESS)), expected)
+})
+
+test('an entry whose value would be longer than its frame is malformed, whatever comes behind it', () => {
+  const frames = new FrameWriter()
+  frames.entry(entry('first', 'value', 1))
+  frames.entry(entry('second', 'value', 2))
+  frames.entry(entry('third', 'value', 3))
+  const message = frames.finish(1, 1, STAMP, NO_PROGRESS)
+  const length = message.indexOf('second') + 'second'.length
+  message.writeUInt32BE(6, length)
+  const recorder = new Recorder()
+  const session = new Incoming(peer('p'), new FakeClock(), recorder)
+  assert.throws(() => session.received(message), malformed)
+  assert.equal(recorder.told, ['entry first=value @1-0-a', 'gap'])
+})
+
 test('frames are told in the order in which they were written', () => {
   const frames = new FrameWriter()
   for (const [, write] of FRAMES) write(frames)

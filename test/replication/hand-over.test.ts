@@ -95,6 +95,7 @@ class Member {
   following(): FollowEvents {
     const { table, store } = this
     return {
+      ahead: () => {},
       entry: (_session, read) => {
         store.apply(read, 0)
         return -1
