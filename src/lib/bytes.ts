@@ -1,9 +1,11 @@
 /**
  * Bytes: comparing, and reading and writing the packed layouts that travel between members.
  *
- * All numbers are big-endian. A `ByteReader` never trusts a length: reading past the end throws `MalformedError`, so a decoder is a straight
- * line of reads inside one `try` at the edge. A `ByteWriter` grows by doubling and is meant to be kept and `reset`.
+ * All numbers are big-endian. A `ByteReader` never trusts a length: reading past the end throws `MalformedError`, as a text that is no UTF-8 does, so a
+ * decoder is a straight line of reads inside one `try` at the edge. A `ByteWriter` grows by doubling and is meant to be kept and `reset`.
  */
+import { isUtf8 } from 'node:buffer'
+
 export type Bytes = Uint8Array
 
 export const NO_BYTES: Buffer = Buffer.alloc(0)
@@ -48,6 +50,19 @@ export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, 
   }
   const shift = at - start
   for (let i = start; i < end; i++) to[shift + i] = from[i] as number
+}
+
+/**
+ * The text of `length` bytes at `start`, which has as many when it is written again. What is no UTF-8 throws a `MalformedError`: read with its wrong bytes
+ * replaced it would be up to three times as long, and the field it goes to next could not hold it.
+ */
+export function textAt(buffer: Buffer, start: number, length: number): string {
+  const end = start + length
+  let at = start
+  while (at < end && (buffer[at] as number) < 0x80) at++
+  if (at === end) return buffer.toString('latin1', start, end)
+  if (!isUtf8(buffer.subarray(at, end))) throw new MalformedError(`a text of ${length} bytes is no UTF-8`)
+  return buffer.toString('utf8', start, end)
 }
 
 const INITIAL_CAPACITY = 1024
@@ -229,10 +244,10 @@ export class ByteReader {
     return this.#buffer.readDoubleBE(this.#take(8))
   }
 
+  /** What `ByteWriter.text` wrote. Throws a `MalformedError` for what is no UTF-8, and so could not be written again. */
   text(): string {
     const length = this.u8()
-    const start = this.#take(length)
-    return this.#buffer.toString('utf8', start, start + length)
+    return textAt(this.#buffer, this.#take(length), length)
   }
 
   /** Skips `length` bytes and tells where they begin in `buffer`. */

@@ -16,7 +16,7 @@ import { PROTOCOL_MAX, PROTOCOL_MIN } from '../lib/protocol.ts'
 import type { Address } from '../transport/transport.ts'
 import type { ToldClock } from './peer-clocks.ts'
 import type { Life, MemberRecord } from './record.ts'
-import { decodeRecord, encodeRecord, readName, readOrdinal, readText } from './record-codec.ts'
+import { decodeRecord, encodeRecord, readName, readOrdinal } from './record-codec.ts'
 
 export interface ProtocolRange {
   readonly min: number
@@ -238,7 +238,7 @@ function decodeBody(type: number, body: Buffer): GossipMessage | null {
         type: 'ping-request',
         sequence: reader.u32(),
         target: readLife(reader),
-        address: readText(reader),
+        address: reader.text(),
         nackAfterMs: reader.u16(),
       }
     case TYPE_ACK:

@@ -17,7 +17,6 @@ import { MAX_ORDINAL, type MemberRecord } from './record.ts'
 export const MAX_NAME_BYTES = 128
 /** How much later versions may append to a record. The largest record then still fits a packet. */
 const MAX_EXTRA_BYTES = 256
-const MAX_TEXT_BYTES = 255
 
 /** The position is the number on the wire: only ever append. */
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'dead', 'left']
@@ -96,8 +95,8 @@ export function decodeRecord(bytes: Buffer): MemberRecord {
   // A state that only later versions know is one of a member that is there: to pass it over would keep the member from joining.
   const state = STATES[reader.u8()] ?? 'alive'
   const flags = reader.u8()
-  const address = readText(reader)
-  const accuser = readText(reader)
+  const address = reader.text()
+  const accuser = reader.text()
   const metaLength = reader.u16()
   if (metaLength > MAX_META_BYTES) throw new MalformedError(`a meta of ${metaLength} bytes is over the limit of ${MAX_META_BYTES}`)
   if (Buffer.byteLength(accuser) > MAX_NAME_BYTES) throw new MalformedError('the name of an accuser is too long')
@@ -109,16 +108,9 @@ export function decodeRecord(bytes: Buffer): MemberRecord {
 }
 
 export function readName(reader: ByteReader): string {
-  const name = readText(reader)
+  const name = reader.text()
   if (name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES) throw new MalformedError('a name is empty or too long')
   return name
-}
-
-/** A text that can be written again: bytes that are no UTF-8 are read as longer ones, which a field may not hold. */
-export function readText(reader: ByteReader): string {
-  const text = reader.text()
-  if (Buffer.byteLength(text) > MAX_TEXT_BYTES) throw new MalformedError('a text is no UTF-8')
-  return text
 }
 
 export function readOrdinal(reader: ByteReader): number {

@@ -204,6 +204,40 @@ test('a text holds 255 bytes of UTF-8 and no more', () => {
   assert.is(writer.length, 0, 'a refused text leaves nothing behind')
 })
 
+const NO_TEXTS: readonly (readonly [string, readonly number[]])[] = [
+  ['a byte that no character begins with', [0x61, 0xff]],
+  ['255 of them, which would be 765 when they are written again', new Array(255).fill(0xff)],
+  ['a character that is cut off', [0x61, 0xc3]],
+  ['half a surrogate pair', [0xed, 0xa0, 0x80]],
+  ['a character in more bytes than it needs', [0xc0, 0xaf]],
+]
+
+for (const [what, content] of NO_TEXTS) {
+  test(`a text that is no UTF-8 is malformed: ${what}`, () => {
+    const reader = new ByteReader(Buffer.from([content.length, ...content, 7]))
+    assert.throws(() => reader.text(), malformed)
+  })
+}
+
+test('whatever 255 bytes or fewer are read as a text can be written again, the same', () => {
+  const random = fc.uint8Array({ maxLength: 255 })
+  const texts = fc.string({ maxLength: 60, unit: 'binary' }).map((text) => new Uint8Array(Buffer.from(text)))
+  fc.assert(
+    fc.property(fc.oneof(random, texts), (content) => {
+      const written = Buffer.from([content.length, ...content])
+      let text: string
+      try {
+        text = new ByteReader(written).text()
+      } catch (error) {
+        assert.instance(error, MalformedError)
+        assert.not.equal(Buffer.from(Buffer.from(content).toString()), Buffer.from(content))
+        return
+      }
+      assert.equal(new ByteWriter().text(text).toBuffer(), written)
+    }),
+  )
+})
+
 test('bytes are ordered as memcmp orders them, the shorter of equal prefixes first', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 6 }), fc.uint8Array({ maxLength: 6 }), (a, b) => {
