@@ -55,6 +55,8 @@ export interface LinksOptions {
 const MAGIC = Buffer.from('JKDW')
 const ACCEPTED = 0
 const REFUSED = 1
+/** What whoever is refused is told: of this member nothing, since it may be anybody. */
+type Refusal = 'another cluster' | 'another protocol' | 'another member, or another generation of it' | 'no hello'
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 1000
 
@@ -123,10 +125,11 @@ export class Links {
     }
   }
 
-  /** Reads a hello; answers it. `null` when it was refused. */
+  /** Reads a hello; answers it. `null` when it was refused: why in full, with what this member is, is in its own log alone. */
   #believe(message: Buffer, stream: MessageStream): PeerIdentity | null {
     const self = this.#options.self()
-    let refusal: string
+    let refusal: Refusal
+    let why: string
     try {
       const reader = new ByteReader(message)
       if (!reader.raw(MAGIC.length).equals(MAGIC)) throw new MalformedError('no hello')
@@ -135,20 +138,26 @@ export class Links {
       const cluster = reader.text()
       const from = { name: reader.text(), generation: reader.u48() }
       const to = { name: reader.text(), generation: reader.u48() }
-      if (cluster !== this.#options.clusterId) refusal = `cluster ${this.#options.clusterId}, not ${cluster}`
-      else if (max < PROTOCOL_MIN || min > PROTOCOL_MAX) refusal = `protocol ${PROTOCOL_MIN} to ${PROTOCOL_MAX}, not ${min} to ${max}`
-      else if (to.name !== self.name || to.generation !== self.generation)
-        refusal = `${self.name} of generation ${self.generation}, not ${to.name} of ${to.generation}`
-      else {
+      if (cluster !== this.#options.clusterId) {
+        refusal = 'another cluster'
+        why = `cluster ${this.#options.clusterId}, not ${cluster}`
+      } else if (max < PROTOCOL_MIN || min > PROTOCOL_MAX) {
+        refusal = 'another protocol'
+        why = `protocol ${PROTOCOL_MIN} to ${PROTOCOL_MAX}, not ${min} to ${max}`
+      } else if (to.name !== self.name || to.generation !== self.generation) {
+        refusal = 'another member, or another generation of it'
+        why = `${self.name} of generation ${self.generation}, not ${to.name} of ${to.generation}`
+      } else {
         stream.send(new ByteWriter(16).raw(MAGIC).u8(ACCEPTED).u8(Math.min(max, PROTOCOL_MAX)).toBuffer())
         return from
       }
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
-      refusal = error.message
+      refusal = 'no hello'
+      why = error.message
     }
-    this.#options.logger.warn({ why: refusal }, 'refused a peer stream')
-    stream.send(new ByteWriter(64).raw(MAGIC).u8(REFUSED).text(refusal.slice(0, 200)).toBuffer())
+    this.#options.logger.warn({ why }, 'refused a peer stream')
+    stream.send(new ByteWriter(64).raw(MAGIC).u8(REFUSED).text(refusal).toBuffer())
     return null
   }
 }

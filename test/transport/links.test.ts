@@ -21,6 +21,8 @@ class Party {
   readonly clock: HostClock
   readonly heard: string[] = []
   readonly troubles: string[] = []
+  readonly warnings: string[] = []
+  readonly host: string
   readonly dialledLinks: Link[] = []
   readonly acceptedLinks: Link[] = []
   readonly dialTimes: number[] = []
@@ -28,6 +30,7 @@ class Party {
 
   constructor(base: FakeClock, network: MemoryNetwork, name: string, generation: number, clusterId: string = 'flock') {
     this.identity = { name, generation }
+    this.host = name
     this.clock = new HostClock(base)
     const streams = network.host(name, this.clock).streams(PORT)
     this.streams = streams
@@ -43,7 +46,7 @@ class Party {
       },
       clock: this.clock,
       random: new SeededRandom(generation),
-      logger: SILENT,
+      logger: { ...SILENT, warn: (fields) => this.warnings.push(JSON.stringify(fields)) },
       onTrouble: (peer) => this.troubles.push(peer),
     })
   }
@@ -88,7 +91,7 @@ function pair(clusters: { readonly a?: string; readonly b?: string } = {}): Pair
   return { clock, network, a: new Party(clock, network, 'a', 11, clusters.a), b: new Party(clock, network, 'b', 22, clusters.b) }
 }
 
-const address = (party: Party): Address => `${party.identity.name}:${PORT}`
+const address = (party: Party): Address => `${party.host}:${PORT}`
 
 function connected(): Pair {
   const all = pair()
@@ -174,11 +177,35 @@ const HELLOS: readonly (readonly [string, Hello, RegExp | null])[] = [
   ['one of another cluster', { cluster: 'other' }, /cluster/],
   ['one for an earlier life of the name', { to: { name: 'b', generation: 21 } }, /generation/],
   ['one for a later life of the name', { to: { name: 'b', generation: 23 } }, /generation/],
-  ['one for another name', { to: { name: 'c', generation: 22 } }, /not c/],
+  ['one for another name', { to: { name: 'c', generation: 22 } }, /another member/],
   ['one that speaks later protocols only', { min: PROTOCOL_MAX + 1, max: PROTOCOL_MAX + 3 }, /protocol/],
   ['one that speaks earlier protocols only', { min: 0, max: PROTOCOL_MIN - 1 }, /protocol/],
   ['one that is none', { magic: 'HTTP' }, /no hello/],
 ]
+
+test('a refusal tells nobody what the cluster and the member are called, and which life this is; the log of the member does', () => {
+  const { clock, a, b } = pair({ b: 'secretive' })
+  b.identity = { name: 'hidden', generation: 987_654 }
+  b.use('replication')
+  for (const fields of [{}, { cluster: 'secretive' }, { cluster: 'secretive', to: { name: 'hidden', generation: 1 } }, { max: 0 }]) {
+    const told = verdict(raw(a, b, hello(fields), clock).answers[0]).why as string
+    for (const secret of ['secretive', 'hidden', '987654']) assert.not(told.includes(secret), told)
+  }
+  assert.match(b.warnings[0] as string, /secretive/)
+  assert.match(b.warnings[1] as string, /hidden of generation 987654/)
+})
+
+test('a hello with a name that is no UTF-8 is refused', () => {
+  const { clock, a, b } = pair()
+  b.use('replication')
+  for (const at of ['flock', 'x', 'b']) {
+    const bytes = hello({})
+    // The text's only or last byte.
+    bytes[bytes.indexOf(Buffer.of(at.length, ...Buffer.from(at))) + at.length] = 0xff
+    assert.equal(verdict(raw(a, b, bytes, clock).answers[0]), { accepted: false, why: 'no hello' })
+  }
+  assert.equal(b.heard, [])
+})
 
 for (const [what, fields, refusal] of HELLOS) {
   test(`a hello: ${what} is ${refusal === null ? 'welcomed' : 'refused, with the reason'}`, () => {
