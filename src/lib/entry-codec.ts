@@ -8,6 +8,7 @@
 import { type ByteReader, type ByteWriter, copyBytes } from './bytes.ts'
 import { type Entry, NEVER, VALUE_JSON, VALUE_STRING } from './entry.ts'
 import { NameMemory } from './name-memory.ts'
+import { checkedMs } from './stamp-codec.ts'
 
 const FLAG_JSON = 1
 const FLAG_TOMBSTONE = 2
@@ -63,14 +64,14 @@ export function encodeEntry(writer: ByteWriter, entry: Entry, withValue: boolean
   if (valueLength > 0) copyBytes(entry.value, entry.valueStart, entry.valueEnd, buffer, at + 4)
 }
 
-/** Throws a `MalformedError` where the bytes end before the entry does. */
+/** Throws a `MalformedError` where the bytes end before the entry does, and for a name or a stamp that could not be written again or followed. */
 export function decodeEntry(reader: ByteReader, into: Entry): Entry {
   const { buffer } = reader
   const at = reader.skip(STAMP_BYTES + 2)
   const flags = buffer[at] as number
   into.kind = (flags & FLAG_JSON) !== 0 ? VALUE_JSON : VALUE_STRING
   into.tombstone = (flags & FLAG_TOMBSTONE) !== 0
-  into.ms = msAt(buffer, at + 1)
+  into.ms = checkedMs(msAt(buffer, at + 1))
   into.counter = ((buffer[at + 7] as number) << 8) | (buffer[at + 8] as number)
   const nameLength = buffer[at + 9] as number
   into.writer = NAMES.nameAt(buffer, reader.skip(nameLength), nameLength)

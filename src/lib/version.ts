@@ -16,6 +16,9 @@ export const ZERO_STAMP: Stamp = { ms: 0, counter: 0 }
 
 export const MAX_COUNTER = 0xffff
 
+/** No stamp that comes from elsewhere is later (it is the year 6429): there is room in its 48 bits for those that are to be above it. */
+export const MAX_STAMP_MS = 2 ** 47
+
 export function compareStamps(a: Stamp, b: Stamp): number {
   return a.ms - b.ms || a.counter - b.counter
 }

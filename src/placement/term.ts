@@ -4,6 +4,7 @@
  * member prefers the same one.
  */
 import type { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { decodeStamp } from '../lib/stamp-codec.ts'
 import { compareStamps, type Stamp } from '../lib/version.ts'
 
 export interface Term extends Stamp {
@@ -50,9 +51,9 @@ export function encodeTerm(writer: ByteWriter, term: Term): void {
     .text(term.name)
 }
 
+/** Throws a `MalformedError`. */
 export function decodeTerm(reader: ByteReader): Term {
-  const ms = reader.u48()
-  const counter = reader.u16()
+  const { ms, counter } = decodeStamp(reader)
   const generation = reader.u48()
   const strong = reader.u8() === 1
   const term = { ms, counter, generation, strong, name: reader.text() }

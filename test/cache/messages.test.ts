@@ -53,6 +53,7 @@ const EXPIRIES = [EXPIRY_NONE, EXPIRY_KEEP, EXPIRY_IN, EXPIRY_AT] as const
 const NAMING: readonly number[] = [IF_VERSION, UNLESS_VERSION, IF_UNCHANGED]
 
 const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+const stampMs = fc.integer({ min: 0, max: 2 ** 47 })
 const u16 = fc.integer({ min: 0, max: 0xffff })
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 const u8 = fc.integer({ min: 0, max: 255 })
@@ -109,7 +110,7 @@ const outcomes: fc.Arbitrary<{ outcome: Outcome; entry: Held | null }> = fc
       described: fc.option(
         fc.record({ idleMs: fc.integer({ min: -1, max: 2 ** 48 }), frequency: fc.integer({ min: -1, max: 255 }) }, plain),
       ),
-      ms: u48,
+      ms: stampMs,
       counter: u16,
       writer: names,
       entry: fc.option(
@@ -120,7 +121,7 @@ const outcomes: fc.Arbitrary<{ outcome: Outcome; entry: Held | null }> = fc
             kind: fc.constantFrom(VALUE_STRING, VALUE_JSON),
             tombstone: fc.boolean(),
             expiresAtMs: u48,
-            ms: u48,
+            ms: stampMs,
             counter: u16,
             writer: names,
           },

@@ -5,6 +5,8 @@ import * as assert from 'uvu/assert'
 import { ByteReader, ByteWriter, MalformedError } from '../../src/lib/bytes.ts'
 import { Entry, NEVER, VALUE_JSON, VALUE_STRING } from '../../src/lib/entry.ts'
 import { decodeEntry, ENTRY_OVERHEAD, encodeEntry } from '../../src/lib/entry-codec.ts'
+import { decodeStamp, encodeStamp } from '../../src/lib/stamp-codec.ts'
+import { MAX_STAMP_MS } from '../../src/lib/version.ts'
 import { fill, type Held, read } from '../store/held.ts'
 
 const test = suite('entry codec')
@@ -19,7 +21,7 @@ const held: fc.Arbitrary<Held> = fc.record<Held>(
     kind: fc.constantFrom(VALUE_STRING, VALUE_JSON),
     tombstone: fc.boolean(),
     expiresAtMs: fc.oneof(fc.constant(NEVER), fc.integer({ min: 1, max: 2 ** 48 - 1 })),
-    ms: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+    ms: fc.integer({ min: 0, max: 2 ** 47 }),
     counter: fc.integer({ min: 0, max: 0xffff }),
     writer: fc.constantFrom('', 'jackdaw-0', 'ü'.repeat(127)),
   },
@@ -116,6 +118,25 @@ test('a name that is no UTF-8 is refused, and does not spoil those after it', ()
       (error: Error) => error instanceof MalformedError,
     )
     assert.is(decodeEntry(new ByteReader(bytes.toBuffer()), new Entry()).writer, 'abc')
+  }
+})
+
+test('a stamp that is so late that none could be above it is refused', () => {
+  const encode = (ms: number): Buffer => {
+    const bytes = new ByteWriter()
+    encodeEntry(bytes, fill(new Entry(), { ...SAMPLE, ms }))
+    return bytes.toBuffer()
+  }
+  assert.is(decodeEntry(new ByteReader(encode(MAX_STAMP_MS)), new Entry()).ms, MAX_STAMP_MS)
+  for (const ms of [MAX_STAMP_MS + 1, 2 ** 48 - 1]) {
+    assert.throws(
+      () => decodeEntry(new ByteReader(encode(ms)), new Entry()),
+      (error: Error) => error instanceof MalformedError,
+    )
+    assert.throws(
+      () => decodeStamp(new ByteReader(encodeStamp(new ByteWriter(), { ms, counter: 0 }).toBuffer())),
+      (error: Error) => error instanceof MalformedError,
+    )
   }
 })
 
