@@ -119,7 +119,7 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
   counter('conflicts_total', 'Entries of another primary that lost to newer ones here.', ({ replication }) => replication.conflictsTotal)
   counter(
     'replica_refusals_total',
-    'Entries that a copy here could not take because the memory limit is reached and nothing may be evicted.',
+    'Entries of other members that could not be taken because the memory limit is reached and nothing may be evicted, each time that they came.',
     ({ replication }) => replication.refusedTotal,
   )
   gauge(
@@ -141,7 +141,7 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
   )
   metrics.counter(
     'jackdaw_lost_writes_total',
-    'Writes accepted here that are known to be lost: beaten by a write of another primary that had not seen them, taken along by a stop without an heir, or given up below a tombstone mark.',
+    'Writes accepted here that are known to be lost: beaten by a write of another primary that had not seen them, taken along by a stop without an heir, or given up below a tombstone mark or because their primary had no room for them.',
     () => {
       const { conflict, stop, discarded } = node().replication.lost
       return Object.entries({ conflict, stop, discarded }).map(([reason, value]) => ({ labels: { reason }, value }))

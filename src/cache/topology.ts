@@ -69,7 +69,7 @@ export interface FollowerFigures {
 /** What a member says of itself when it is asked. */
 /** The ledger of lost writes of one member. */
 export interface LossFigures {
-  /** Accepted here and known to be lost: beaten by writes that had not seen them, taken along by a stop, given up below a tombstone mark. */
+  /** Accepted here and known to be lost: beaten by writes that had not seen them, taken along by a stop, given up below a tombstone mark or for want of room. */
   readonly conflict: number
   readonly stop: number
   readonly discarded: number

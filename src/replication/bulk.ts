@@ -3,7 +3,7 @@
  *
  * Jobs are done in order; a message holds as many slots, or as much of one, as fit `MESSAGE_BYTES`, and at most `WINDOW_BYTES` are under way, so
  * the sender never reads more of the store in one turn than one message. A job is done when all of it has been acknowledged, and fails when the
- * link breaks: whoever ordered it decides whether to order it again.
+ * link breaks: whoever ordered it decides whether to order it again. The receiver says with each acknowledgement what it had no room for.
  */
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -21,11 +21,19 @@ const WINDOW_BYTES = 1024 * 1024
 const RUN_HEADER_BYTES = 2 + 1 + 4
 const ENTRY_LENGTH_BYTES = 4
 
+/** Entries of one slot that the receiver had no room for. */
+export interface Refused {
+  readonly entries: number
+  /** Of them, those that the sender accepted, or a member that is not there: nobody else gives account of them. */
+  readonly own: number
+}
+
 export interface BulkJob {
   readonly slot: number
   /** Only entries whose stamp is at or above this. */
   readonly since: Stamp
-  readonly done: (delivered: boolean) => void
+  /** `refused` is absent where all of it was taken. */
+  readonly done: (delivered: boolean, refused?: Refused) => void
   /** The first of it is about to be read from the store. */
   readonly begun?: () => void
 }
@@ -33,6 +41,8 @@ export interface BulkJob {
 interface UnderWay {
   readonly number: number
   readonly bytes: number
+  /** Of which it holds something, and those of them that end in it. */
+  readonly jobs: readonly BulkJob[]
   readonly finished: readonly BulkJob[]
 }
 
@@ -48,6 +58,8 @@ export class BulkSender {
   #link: PeerLink | null = null
   #underWay: UnderWay[] = []
   #underWayBytes = 0
+  /** What was refused of jobs that have not been acknowledged to their end. */
+  readonly #refused = new Map<BulkJob, Refused>()
   #nextNumber = 1
   #scheduled = false
   bytesTotal = 0
@@ -89,6 +101,7 @@ export class BulkSender {
     this.#underWay = []
     this.#underWayBytes = 0
     this.#token = null
+    this.#refused.clear()
     for (const job of failed) job.done(false)
   }
 
@@ -96,12 +109,33 @@ export class BulkSender {
     const reader = new ByteReader(message)
     const number = reader.u32()
     if (reader.remaining >= 4) this.#beaten(reader.u32())
+    // A receiver of an earlier version does not tell.
+    if (reader.remaining >= 2) this.#note(number, reader)
     while (this.#underWay.length > 0 && (this.#underWay[0] as UnderWay).number <= number) {
       const arrived = this.#underWay.shift() as UnderWay
       this.#underWayBytes -= arrived.bytes
-      for (const job of arrived.finished) job.done(true)
+      for (const job of arrived.finished) {
+        const refused = this.#refused.get(job)
+        this.#refused.delete(job)
+        job.done(true, refused)
+      }
     }
     this.#pumpSoon()
+  }
+
+  #note(number: number, reader: ByteReader): void {
+    const jobs = this.#underWay.find((message) => message.number === number)?.jobs ?? []
+    const count = reader.u16()
+    for (let i = 0; i < count; i++) {
+      const slot = reader.u16() % SLOT_COUNT
+      const entries = reader.u32()
+      const own = reader.u32()
+      for (const job of jobs) {
+        if (job.slot !== slot) continue
+        const known = this.#refused.get(job)
+        this.#refused.set(job, { entries: (known?.entries ?? 0) + entries, own: (known?.own ?? 0) + own })
+      }
+    }
   }
 
   #pumpSoon(): void {
@@ -124,9 +158,10 @@ export class BulkSender {
       const job = this.#jobs[finished.length] as BulkJob
       if (this.#run(job)) finished.push(job)
     }
+    const jobs = this.#jobs.slice(0, finished.length + (this.#token === null ? 0 : 1))
     this.#jobs.splice(0, finished.length)
     const message = this.#writer.toBuffer()
-    this.#underWay.push({ number, bytes: message.length, finished })
+    this.#underWay.push({ number, bytes: message.length, jobs, finished })
     this.#underWayBytes += message.length
     this.bytesTotal += message.length
     this.#link.send(message)
@@ -177,7 +212,9 @@ export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) =>
   return number
 }
 
-/** `beaten`: of the sender's own writes in the message, those that lost to writes it had not seen. */
-export function encodeBulkAck(number: number, beaten: number): Buffer {
-  return new ByteWriter(8).u32(number).u32(beaten).toBuffer()
+/** `beaten`: of the sender's own writes in the message, those that lost to writes it had not seen. `refused`: by slot, what there was no room for. */
+export function encodeBulkAck(number: number, beaten: number, refused: ReadonlyMap<number, Refused>): Buffer {
+  const writer = new ByteWriter(16).u32(number).u32(beaten).u16(refused.size)
+  for (const [slot, { entries, own }] of refused) writer.u16(slot).u32(entries).u32(own)
+  return writer.toBuffer()
 }

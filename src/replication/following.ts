@@ -44,7 +44,7 @@ export interface FollowingParts {
 export class Following {
   /** Entries of another primary that lost to newer ones here. */
   conflictsTotal = 0
-  /** Entries that a copy here could not take. */
+  /** Entries of other members that there was no room for here, each time that they came. */
   refusedTotal = 0
   readonly corrector: Corrector
   readonly surplus: Surplus
@@ -65,7 +65,10 @@ export class Following {
   constructor(context: Context, parts: FollowingParts) {
     this.#context = context
     this.#parts = parts
-    this.corrector = new Corrector(context, (session, term, slot) => this.#covers(session, term, slot) && !parts.owes(slot))
+    this.corrector = new Corrector(context, {
+      mayCorrect: (session, term, slot) => this.#covers(session, term, slot) && !parts.owes(slot),
+      notTaken: (slot, term) => parts.sendBack(SlotSet.of([slot]), term),
+    })
     this.surplus = new Surplus(context, {
       isStreamed: (slot) => this.streamOf(slot, context.table.term(slot) as Term) !== null,
       leftUnder: (slot) => (this.#isLeft(slot) ? (this.#coveredUnder[slot] as Term) : null),
@@ -160,6 +163,8 @@ export class Following {
     if (role === PRIMARY || role === PARKED) {
       if (outcome === 'applied') this.#parts.followers.append(entry, slot)
       else if (outcome === 'stale') this.conflictsTotal++
+      // Its sender keeps it, and tries again.
+      else if (outcome === 'full') this.refusedTotal++
     } else if (outcome === 'full') {
       // The copy lacks what it could not take: it must be no heir.
       this.refusedTotal++

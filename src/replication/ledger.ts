@@ -3,7 +3,8 @@
  *
  * Exact, by reason: `conflict`, a write that its primary accepted, that the other side of a partition had not seen, and that another primary's write of
  * the same key beat, counted where it was accepted; of several writes of one key on one side only the last can be lost, since it had itself taken the
- * place of the others. `stop`: entries that a member took with it when it left and had no heir. `discarded`: own writes given up below a tombstone mark.
+ * place of the others. `stop`: entries that a member took with it when it left and had no heir. `discarded`: own writes given up below a
+ * tombstone mark, or because the holder of their slot had no room for them.
  *
  * Bounded, for a primary that is gone: at least what it had announced and this follower had not applied, at most that and what it accepts in
  * `ANNOUNCE_MS` at its busiest, twice, because so long may its last announcement be in coming. It is an estimate where a primary was busier at its end

@@ -27,7 +27,7 @@ export const KIND_SURPLUS = 7
 export const KIND_TERMS = 8
 /** Tell: the digests of these slots differ from yours at one position of your stream. */
 export const KIND_DIFFERS = 9
-/** Tell: what I made of your list of a slot. */
+/** Tell, or call where something is newer here: what I made of your list of a slot. */
 export const KIND_CORRECTION = 10
 
 /** What a member publishes: complete slots, and the slots it is primary of by term. */

@@ -80,6 +80,9 @@ export function decodeDifferences(body: Buffer): Difference[] {
   return Array.from({ length: count }, () => ({ slot: reader.u16() % SLOT_COUNT, high: reader.u32(), low: reader.u32() }))
 }
 
+/** First byte of the answer to a correction whose newer entries are now the primary's too. */
+export const NEWER_TAKEN = 1
+
 /** What a follower made of a list. */
 export interface Correction {
   readonly slot: number

@@ -16,7 +16,7 @@ import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp } from '../lib/version.ts'
 import { type Term, View } from '../placement/index.ts'
 import { Affirmations } from './affirmations.ts'
-import { encodeBulkAck, readBulk } from './bulk.ts'
+import { encodeBulkAck, type Refused, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
 import { Confirmations } from './confirmations.ts'
 import type { Context } from './context.ts'
@@ -210,7 +210,7 @@ export class Replication {
       replacing: (entry, slot) => this.#sendBack.replacing(entry, slot),
       sendBack: (slots, term) => this.#sendBack.send(slots, term),
     })
-    this.#repair = new Repair(this.#context, this.#followers, (entry, slot) => void this.#following.apply(entry, slot))
+    this.#repair = new Repair(this.#context, this.#followers, (entry, slot) => this.#following.apply(entry, slot) !== 'full')
     this.#publication = new Publication(this.#context, {
       holds: (slot, term) => this.#heardHolder(slot, term),
       floor: (floor) => this.raiseFloor(floor),
@@ -411,6 +411,7 @@ export class Replication {
       entries += this.#context.store.slotLive(slot)
     }
     this.#ledger.stopped(slots, entries)
+    this.#sendBack.giveUp()
   }
 
   /** Has everything been given away that can be? True too when there is nobody to give it to. */
@@ -540,13 +541,26 @@ export class Replication {
     return guarded(link, this.#options.logger, {
       message: (message) => {
         let beaten = 0
+        const refused = new Map<number, Refused>()
         const number = readBulk(message, (entry, slot) => {
-          if (this.#ledger.merge(link.peer, entry, slot, () => this.#following.apply(entry, slot))) beaten++
+          const apply = (): 'applied' | 'same' | 'stale' | 'full' => {
+            const outcome = this.#following.apply(entry, slot)
+            if (outcome === 'full') this.#refuse(link.peer, entry, slot, refused)
+            return outcome
+          }
+          if (this.#ledger.merge(link.peer, entry, slot, apply)) beaten++
         })
-        link.send(encodeBulkAck(number, beaten))
+        link.send(encodeBulkAck(number, beaten, refused))
       },
       closed: () => {},
     })
+  }
+
+  /** There was no room for an entry of a peer's bulk. */
+  #refuse(from: PeerIdentity, entry: Entry, slot: number, refused: Map<number, Refused>): void {
+    const { entries, own } = refused.get(slot) ?? { entries: 0, own: 0 }
+    const answersForIt = entry.writer === from.name || this.#view.generationOf(entry.writer) === undefined
+    refused.set(slot, { entries: entries + 1, own: own + (answersForIt ? 1 : 0) })
   }
 
   // ---- Authority. -----------------------------------------------------------------------------------------------------------------------------

@@ -4,11 +4,15 @@
  *
  * The holder is asked for its tombstone marks first: what this copy may not speak of is given up here and not sent (`marks.ts`). A broken link is tried
  * again for as long as that member holds the slot.
+ *
+ * A holder without room for all of a slot says so. The slot stays owed and is sent again, ever more rarely, since room may come; after
+ * `FULL_PATIENCE_MS`, or when this member stops, what was not taken is given up, and counted by the member that had accepted it.
  */
 import { Entry } from '../lib/entry.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareVersions, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
+import type { Refused } from './bulk.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import type { Ledger } from './ledger.ts'
@@ -17,6 +21,21 @@ import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { addToGroup, NONE } from './slot-table.ts'
 
 const AGAIN_MS = 500
+/** To a holder that is full: the first wait, doubled each time, and the longest. */
+const FULL_FIRST_WAIT_MS = 2_000
+const FULL_MAX_WAIT_MS = 120_000
+/** From the first refusal of a slot. Shorter than a tombstone lives, so that what arrives at last revives nothing that was deleted meanwhile. */
+const FULL_PATIENCE_MS = 10 * 60_000
+/** Refused slots are looked through so often. */
+const FULL_LOOK_MS = 1_000
+
+/** A slot of which the holder had no room for something. */
+interface Refusal {
+  readonly sinceMs: number
+  waitMs: number
+  dueMs: number
+  own: number
+}
 
 export class SendBack {
   readonly #context: Context
@@ -26,7 +45,11 @@ export class SendBack {
   /** Slots that were lost to another primary and of which nothing has been read for it: when it was last heard of before, in ms since 1970. */
   readonly #forks = new Map<number, number>()
   readonly #owed = new SlotSet()
+  readonly #refusals = new Map<number, Refusal>()
   readonly #held = new Entry()
+  /** Slots, in this turn. */
+  #givenUp = 0
+  #looking = false
   #closed = false
 
   constructor(context: Context, followers: Followers, marks: Marks, ledger: Ledger) {
@@ -87,6 +110,11 @@ export class SendBack {
     })
   }
 
+  /** This member goes: what nobody had room for goes with it. */
+  giveUp(): void {
+    for (const slot of [...this.#refusals.keys()]) this.#discard(slot)
+  }
+
   close(): void {
     this.#closed = true
   }
@@ -106,13 +134,64 @@ export class SendBack {
         slot,
         since: ZERO_STAMP,
         begun: () => this.#forks.delete(slot),
-        done: (delivered) => (delivered ? this.#settled(slot) : again()),
+        done: (delivered, refused) => {
+          if (!delivered) again()
+          else if (refused === undefined) this.#settled(slot)
+          else this.#refused(slot, refused)
+        },
       })
+  }
+
+  #refused(slot: number, { own }: Refused): void {
+    const { clock, logger } = this.#context
+    const nowMs = clock.now()
+    const known = this.#refusals.get(slot)
+    const waitMs = known === undefined ? FULL_FIRST_WAIT_MS : Math.min(FULL_MAX_WAIT_MS, known.waitMs * 2)
+    const sinceMs = known?.sinceMs ?? nowMs
+    if (this.#refusals.size === 0) logger.warn({}, 'the holder of slots has no room for what is only here: it is kept and sent again')
+    this.#refusals.set(slot, { sinceMs, waitMs, dueMs: nowMs + waitMs, own })
+    if (nowMs - sinceMs >= FULL_PATIENCE_MS) this.#discard(slot)
+    this.#lookSoon()
+  }
+
+  /** Gives up what the holder has no room for. */
+  #discard(slot: number): void {
+    const { clock, logger } = this.#context
+    const own = this.#refusals.get(slot)?.own ?? 0
+    this.#ledger.count('discarded', own)
+    this.#settled(slot)
+    if (this.#givenUp === 0) {
+      clock.soon(() => {
+        logger.warn({ slots: this.#givenUp }, 'the holder of slots had no room for what only this member had: it is given up, and counted')
+        this.#givenUp = 0
+      })
+    }
+    this.#givenUp++
+  }
+
+  #lookSoon(): void {
+    if (this.#looking || this.#refusals.size === 0) return
+    this.#looking = true
+    this.#context.clock.after(FULL_LOOK_MS, () => {
+      this.#looking = false
+      if (this.#closed) return
+      const { clock, table } = this.#context
+      const due = new Map<Term, SlotSet>()
+      for (const [slot, refusal] of this.#refusals) {
+        const term = table.term(slot)
+        if (term === null || refusal.dueMs > clock.now()) continue
+        refusal.dueMs = Number.POSITIVE_INFINITY
+        addToGroup(due, term, slot)
+      }
+      for (const [term, slots] of due) this.send(slots, term)
+      this.#lookSoon()
+    })
   }
 
   #settled(slot: number): void {
     this.#owed.delete(slot)
     this.#forks.delete(slot)
+    this.#refusals.delete(slot)
   }
 
   #again(slots: SlotSet, term: Term): void {

@@ -44,7 +44,7 @@ class Copying {
         assert.is(slot, slotOf(read.key, read.keyStart, read.keyEnd))
         this.to.apply(read, 0)
       })
-      back.send(encodeBulkAck(number, 2))
+      back.send(encodeBulkAck(number, 2, new Map()))
     })
     this.sender.opened(this.out)
     return this
@@ -265,12 +265,40 @@ test('an acknowledgement stands for all messages before it', () => {
   for (const slot of slots) copying.send(slot)
   copying.clock.advance(10)
   assert.ok(link.sent.length >= 2)
-  copying.sender.received(encodeBulkAck(link.sent.length, 3))
+  copying.sender.received(encodeBulkAck(link.sent.length, 3, new Map()))
   assert.is(copying.beaten, 3, 'and hears how many of its writes were beaten')
   assert.equal(
     copying.done,
     slots.map((slot) => `${slot} true`),
   )
+})
+
+test('what there was no room for is told to whoever ordered the slot, over all of its messages, and to nobody else', () => {
+  const copying = new Copying()
+  const link = new FakeLink(copying.clock, peer('to'))
+  copying.sender.opened(link)
+  const told: string[] = []
+  const order = (slot: number): void =>
+    copying.sender.send({
+      slot,
+      since: ZERO_STAMP,
+      done: (delivered, refused) => told.push(`${slot} ${delivered} ${refused?.entries} ${refused?.own}`),
+    })
+  const [long, short] = [copying.fill('long', 600, KIB), copying.fill('short', 1)]
+  order(long)
+  order(short)
+  copying.clock.advance(10)
+  assert.ok(link.sent.length >= 3)
+  copying.sender.received(encodeBulkAck(1, 0, new Map([[long, { entries: 5, own: 2 }]])))
+  assert.equal(told, [])
+  copying.sender.received(encodeBulkAck(2, 0, new Map()))
+  copying.sender.received(encodeBulkAck(link.sent.length, 0, new Map([[long, { entries: 3, own: 1 }]])))
+  assert.equal(told, [`${long} true 8 3`, `${short} true undefined undefined`])
+  order(long)
+  copying.clock.advance(10)
+  // As a receiver of an earlier version acknowledges.
+  copying.sender.received(new ByteWriter(8).u32(link.sent.length).u32(0).toBuffer())
+  assert.is(told[2], `${long} true undefined undefined`)
 })
 
 test('a message that is truncated within its entries is malformed', () => {

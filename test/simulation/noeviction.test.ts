@@ -1,14 +1,14 @@
 /**
  * A follower that is full and may evict nothing: it confirms no write that it had no room for, passes for no complete copy, is not filled over and over, and
- * is filled when room has come.
+ * is filled when room has come. A primary that is full has not got what it had no room for, and whoever has that keeps it.
  */
-// deadline: 120 s
+// deadline: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ACK_REPLICA } from '../../src/cache/operation.ts'
 import { Entry } from '../../src/lib/entry.ts'
 import { slotOf } from '../../src/lib/slot.ts'
-import { type Cluster, cluster, type Life } from '../support/cluster.ts'
+import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
 import { deleteOf, setOf } from '../support/operations.ts'
 
 const test = suite('simulation: noeviction')
@@ -75,6 +75,101 @@ test('a full follower confirms what it has and nothing else, is no complete copy
   assert.is(deleted, WRITES - kept.length)
   run.untilAgreed(400_000)
   for (const key of kept) assert.ok(has(small, key), key)
+  run.close()
+})
+
+/** Both sides of a cut take writes; the larger side is full when the network is whole again. */
+function healedIntoFull(
+  seed: number,
+  evictionPolicy: 'noeviction' | 'volatile-lru',
+): { run: Cluster; promised: ReadonlyMap<string, string> } {
+  const run = cluster({ nodes: 5, seed, replicas: 1, node: { evictionPolicy, maxMemoryBytes: 2 * MIB } })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(8000)
+  const lives = [...run.lives.values()]
+  const [smaller, larger] = [lives.slice(0, 2), lives.slice(2)]
+  for (const a of smaller) {
+    for (const b of larger) {
+      run.network.cut(a.host, b.host)
+      run.network.cut(b.host, a.host)
+    }
+  }
+  run.clock.advance(15_000)
+  const promised = new Map<string, string>()
+  for (let i = 0; i < 60; i++) {
+    smaller[i % 2]?.node.cache.execute(setOf(`small-${i}`, `v${i}`, { ack: ACK_REPLICA }), (error) => {
+      if (error === null) promised.set(`small-${i}`, `v${i}`)
+    })
+    run.clock.advance(20)
+  }
+  run.clock.advance(2000)
+  let refused = 0
+  for (let i = 0; i < 3000; i++) {
+    set(larger[i % 3] as Life, `large-${i}`, 'x'.repeat(1500), (error) => {
+      if (error !== null) refused++
+    })
+    if (i % 50 === 0) run.clock.advance(5)
+  }
+  run.clock.advance(2000)
+  assert.is(promised.size, 60)
+  assert.ok(refused > 100, `${refused} writes found no room`)
+  run.network.joinAll()
+  return { run, promised }
+}
+
+for (const policy of ['noeviction', 'volatile-lru'] as const) {
+  test(`what a replica confirmed on the smaller side of a cut outlives primaries that have no room for it (${policy})`, () => {
+    const { run, promised } = healedIntoFull(1, policy)
+    run.clock.advance(90_000)
+    assert.ok(
+      [...run.lives.values()].some(({ node }) => node.stats().replication.refusedTotal > 0),
+      'somebody had no room',
+    )
+    let open = promised.size
+    const wrong: string[] = []
+    for (const [key, value] of promised) {
+      get(run.life('jackdaw-2'), key, (error, found) => {
+        open--
+        if (error !== null || found !== value) wrong.push(`${key}: ${error?.code ?? found}`)
+      })
+    }
+    run.runUntil(() => open === 0, 10_000, 'the keys to be read')
+    assert.equal(wrong, [])
+    run.close()
+  })
+}
+
+test('what is newer in a copy stays there while its primary has no room for it, and goes to the primary when room has come', () => {
+  const run = cluster({ nodes: 2, seed: 3, replicas: 1, node: { evictionPolicy: 'noeviction' } })
+  const full = run.start('jackdaw-0', { maxMemoryBytes: 8 * MIB })
+  const roomy = run.start('jackdaw-1')
+  run.untilReady()
+  run.clock.advance(8000)
+  const keys: string[] = []
+  let refused = 0
+  for (let i = 0; refused < 5; i++) {
+    const key = `key-${i}`
+    if (!full.node.inside.replication.isPrimary(slotOf(Buffer.from(key)))) continue
+    keys.push(key)
+    set(full, key, VALUE, (error) => {
+      if (error !== null) refused++
+    })
+    run.clock.advance(20)
+  }
+  const only = `only{${keys[0]}}`
+  const slot = slotOf(Buffer.from(only))
+  const entry = new Entry()
+    .setKey(Buffer.from(only))
+    .setValue(Buffer.from(VALUE))
+    .setVersion(roomy.clock.wallMs() + 15_000, 0, 'jackdaw-1')
+  assert.is(roomy.node.inside.store.apply(entry, roomy.clock.wallMs(), slot), 'applied')
+  run.clock.advance(120_000)
+  assert.ok(has(roomy, only), 'the primary never had it')
+  assert.not(has(full, only))
+  for (const key of keys.slice(1)) full.node.cache.execute(deleteOf(key), () => {})
+  run.clock.advance(150_000)
+  assert.ok(has(full, only))
   run.close()
 })
 

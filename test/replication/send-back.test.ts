@@ -1,0 +1,126 @@
+/** Sending back to a holder that is full: the slot stays owed, is sent again ever more rarely, and what was never taken is counted when it is given up. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { HybridClock } from '../../src/lib/hybrid-clock.ts'
+import { SILENT } from '../../src/lib/logger.ts'
+import { slotOf } from '../../src/lib/slot.ts'
+import { SlotSet } from '../../src/lib/slot-set.ts'
+import { ZERO_STAMP } from '../../src/lib/version.ts'
+import { View } from '../../src/placement/index.ts'
+import type { BulkJob, BulkSender, Refused } from '../../src/replication/bulk.ts'
+import type { Context } from '../../src/replication/context.ts'
+import type { Followers } from '../../src/replication/followers.ts'
+import type { Ledger } from '../../src/replication/ledger.ts'
+import type { Marks } from '../../src/replication/marks.ts'
+import { COPY_HELD, encodeHoldings, KIND_QUERY } from '../../src/replication/messages.ts'
+import { SendBack } from '../../src/replication/send-back.ts'
+import { SlotTable } from '../../src/replication/slot-table.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { entry, FakeNetwork, newStore, peer, term } from './fakes.ts'
+
+const test = suite('send-back')
+
+const SLOT = slotOf(Buffer.from('k'))
+const HOLDER = term('holder', 200)
+const MINUTE_MS = 60_000
+
+class Scene {
+  readonly clock = new FakeClock()
+  readonly sentMs: number[] = []
+  readonly table = new SlotTable({ isGone: () => false, routesChanged: () => {}, publicationChanged: () => {}, beaten: () => {} })
+  readonly sendBack: SendBack
+  /** What the holder says it had no room for. */
+  refused: Refused | undefined = { entries: 3, own: 2 }
+  discarded = 0
+
+  constructor() {
+    const network = new FakeNetwork(this.clock)
+    const store = newStore()
+    store.apply(entry('k', 'v', 100, 0, 'me'), 0)
+    this.table.adopt(SLOT, HOLDER)
+    const holding = { term: HOLDER, copy: COPY_HELD, position: ZERO_STAMP, mark: ZERO_STAMP } as const
+    network.join(peer('holder')).handle(KIND_QUERY, (_from, _body, respond) => respond?.(encodeHoldings(SlotSet.of([SLOT]), () => holding)))
+    const calls = network.join(peer('me'))
+    const context: Context = {
+      self: () => peer('me'),
+      clock: this.clock,
+      hybrid: new HybridClock(this.clock),
+      logger: SILENT,
+      store,
+      calls,
+      table: this.table,
+      view: () => new View({ ringNames: ['me', 'holder'], present: [], knownGone: [], replicas: 1 }),
+      marks: () => new Map(),
+      beaten: () => {},
+      isGone: () => false,
+      leaving: () => false,
+    }
+    const bulk = {
+      isOpen: true,
+      send: (job: BulkJob) => {
+        this.sentMs.push(this.clock.now())
+        this.clock.after(1, () => job.done(true, this.refused))
+      },
+    }
+    this.sendBack = new SendBack(
+      context,
+      { bulk: () => bulk as unknown as BulkSender } as unknown as Followers,
+      { heard: () => {}, settle: () => 0, contactMs: () => 0 } as unknown as Marks,
+      {
+        count: (reason: string, writes: number) => {
+          assert.is(reason, 'discarded')
+          this.discarded += writes
+        },
+      } as unknown as Ledger,
+    )
+    this.sendBack.send(SlotSet.of([SLOT]), HOLDER)
+    this.clock.advance(100)
+  }
+}
+
+test('what the holder had no room for is owed on, and is settled when it is taken', () => {
+  const scene = new Scene()
+  assert.is(scene.sentMs.length, 1)
+  assert.ok(scene.sendBack.owes(SLOT))
+  scene.clock.advance(20_000)
+  assert.ok(scene.sentMs.length > 2)
+  scene.refused = undefined
+  scene.clock.advance(2 * MINUTE_MS)
+  assert.not(scene.sendBack.owes(SLOT))
+  const sent = scene.sentMs.length
+  scene.clock.advance(20 * MINUTE_MS)
+  assert.is(scene.sentMs.length, sent)
+  assert.is(scene.discarded, 0)
+})
+
+test('it is sent ever more rarely, and given up after ten minutes, when what was accepted here is counted once', () => {
+  const scene = new Scene()
+  scene.clock.advance(9 * MINUTE_MS)
+  assert.ok(scene.sendBack.owes(SLOT))
+  assert.is(scene.discarded, 0)
+  scene.clock.advance(5 * MINUTE_MS)
+  assert.not(scene.sendBack.owes(SLOT))
+  assert.is(scene.discarded, 2)
+  assert.ok(scene.sentMs.length <= 14, `sent ${scene.sentMs.length} times`)
+  const sent = scene.sentMs.length
+  scene.clock.advance(60 * MINUTE_MS)
+  assert.equal([scene.discarded, scene.sentMs.length], [2, sent])
+})
+
+test('a member that stops counts what was not taken by then', () => {
+  const scene = new Scene()
+  scene.sendBack.giveUp()
+  assert.is(scene.discarded, 2)
+  assert.not(scene.sendBack.owes(SLOT))
+})
+
+test('a member that takes the slot itself owes nothing', () => {
+  const scene = new Scene()
+  scene.table.take(SLOT, term('me', 300))
+  scene.clock.advance(10_000)
+  assert.not(scene.sendBack.owes(SLOT))
+  scene.sendBack.giveUp()
+  assert.is(scene.discarded, 0)
+})
+
+test.run()
