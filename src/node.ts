@@ -381,7 +381,7 @@ export class Node {
       this.#ringNames.went(name, meta.forGood ? 'for-good' : stopped ? 'stopped' : 'crashed', this.#clock.now())
       this.#links.drop(name)
       this.#refreshView()
-      this.#replication.peerGone(name)
+      this.#replication.peerGone(name, state === 'left')
     }
   }
 

@@ -8,7 +8,7 @@
  *
  * Bounded, for a primary that is gone: at least what it had announced and this follower had not applied, at most that and what it accepts in
  * `ANNOUNCE_MS` at its busiest, twice, because so long may its last announcement be in coming. It is an estimate where a primary was busier at its end
- * than ever before. Should that member turn out to be alive the bound is struck out: exact counts follow when the two have met.
+ * than ever before. Each life that ended has a window of its own. Should that member turn out to be alive the bound is struck out: exact counts follow when the two have met.
  *
  * "Unseen" is told by positions: when a member is held to be gone, how far its stream had come here is kept, and what it stamped above that was not
  * seen here.
@@ -22,7 +22,7 @@ import { PARKED, PRIMARY } from './slot-table.ts'
 
 /** A primary says at least this often how many writes it has accepted. */
 export const ANNOUNCE_MS = 100
-/** Of the members that went so many are remembered. */
+/** Of the lives that went so many are remembered; what was lost with earlier ones is added up. */
 const MAX_WINDOWS = 64
 
 /** How far a primary's stream had come when it was held to be gone. */
@@ -61,9 +61,11 @@ export interface LedgerStats {
 export class Ledger {
   readonly #context: Context
   readonly #lost = { conflict: 0, stop: 0, discarded: 0 }
-  readonly #farewells = new Map<string, Farewell>()
-  /** By name: oldest first. */
+  readonly #farewells = new Map<string, Farewell & { readonly inOrder: boolean }>()
+  /** By name and generation: oldest first. */
   readonly #windows = new Map<string, LossWindow>()
+  /** Of windows that are remembered no more. */
+  readonly #earlier = { atLeast: 0, atMost: 0, windowMs: 0 }
   readonly #held = new Entry()
 
   constructor(context: Context) {
@@ -75,9 +77,7 @@ export class Ledger {
   }
 
   stats(): LedgerStats {
-    let atLeast = 0
-    let atMost = 0
-    let windowMs = 0
+    let { atLeast, atMost, windowMs } = this.#earlier
     for (const window of this.#windows.values()) {
       atLeast += window.atLeast
       atMost += window.atMost
@@ -90,46 +90,55 @@ export class Ledger {
     this.#lost[reason] += writes
   }
 
-  /** A member is held to be gone; `farewell` is absent if it streamed nothing to this one. */
-  gone(name: string, farewell: Farewell | undefined): void {
-    if (farewell !== undefined) this.#farewells.set(name, farewell)
+  /**
+   * A member is held to be gone; `farewell` is absent if it streamed nothing to this one. One that left in order has handed everything over, or has
+   * counted itself what it took along: its end leaves no window.
+   */
+  gone(name: string, farewell: Farewell | undefined, inOrder: boolean): void {
+    if (farewell !== undefined) this.#farewells.set(name, { ...farewell, inOrder })
   }
 
   /** A member is there; if it is the very life that was held to be gone, nothing went with it. */
   present({ name, generation }: PeerIdentity): void {
-    if (this.#windows.get(name)?.generation !== generation) return
-    this.#windows.delete(name)
+    if (!this.#windows.delete(lifeOf(name, generation))) return
     this.#context.logger.info({ member: name }, 'a member that was held to be gone is back: what it accepted meanwhile is merged')
   }
 
   /** Slots are about to be taken by a claim: whoever held them is gone. */
   claimed(slots: SlotSet): void {
     const { clock, logger, table } = this.#context
+    const touched = new Set<LossWindow>()
     for (const slot of slots) {
       const term = table.term(slot)
       const farewell = term === null ? undefined : this.#farewells.get(term.name)
-      if (term === null || farewell?.peer.generation !== term.generation) continue
-      const known = this.#windows.get(term.name)
-      if (known?.generation === term.generation) {
-        known.slots++
-        continue
+      if (term === null || farewell?.peer.generation !== term.generation || farewell.inOrder) continue
+      const life = lifeOf(term.name, term.generation)
+      let window = this.#windows.get(life)
+      if (window === undefined) {
+        const atLeast = Math.max(0, farewell.announced - farewell.applied)
+        window = {
+          member: term.name,
+          generation: term.generation,
+          slots: 0,
+          atLeast,
+          atMost: atLeast + 2 * farewell.busiest,
+          windowMs: clock.now() - farewell.lastHeardMs,
+        }
+        this.#windows.set(life, window)
+        if (this.#windows.size > MAX_WINDOWS) this.#addUpOldest()
       }
-      const atLeast = Math.max(0, farewell.announced - farewell.applied)
-      this.#windows.delete(term.name)
-      this.#windows.set(term.name, {
-        member: term.name,
-        generation: term.generation,
-        slots: 1,
-        atLeast,
-        atMost: atLeast + 2 * farewell.busiest,
-        windowMs: clock.now() - farewell.lastHeardMs,
-      })
-      if (this.#windows.size > MAX_WINDOWS) this.#windows.delete(this.#windows.keys().next().value as string)
+      window.slots++
+      touched.add(window)
     }
-    const holders = new Set([...slots].map((slot) => table.term(slot)?.name))
-    for (const window of this.#windows.values()) {
-      if (holders.has(window.member)) logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
-    }
+    for (const window of touched) logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
+  }
+
+  #addUpOldest(): void {
+    const [life, { atLeast, atMost, windowMs }] = this.#windows.entries().next().value as [string, LossWindow]
+    this.#windows.delete(life)
+    this.#earlier.atLeast += atLeast
+    this.#earlier.atMost += atMost
+    this.#earlier.windowMs = Math.max(this.#earlier.windowMs, windowMs)
   }
 
   /**
@@ -159,4 +168,8 @@ export class Ledger {
     this.count('stop', entries)
     this.#context.logger.warn({ slots, entries }, 'leaving without an heir: what nobody else holds completely goes with this member')
   }
+}
+
+function lifeOf(name: string, generation: number): string {
+  return `${name} ${generation}`
 }

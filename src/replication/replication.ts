@@ -373,9 +373,10 @@ export class Replication {
     this.#followers.peerPresent(peer)
   }
 
-  peerGone(name: string): void {
+  /** `inOrder`: it has said that it leaves, and has ended. */
+  peerGone(name: string, inOrder: boolean): void {
     this.#marks.parting(name)
-    this.#ledger.gone(name, this.#following.farewell(name))
+    this.#ledger.gone(name, this.#following.farewell(name), inOrder)
     this.#followers.peerGone(name)
     this.#publication.forget(name)
     this.#claims.markDirty()

@@ -38,6 +38,10 @@ function conflicts(run: Cluster): number {
   return [...run.lives.values()].reduce((sum, { node }) => sum + node.stats().replication.lost.conflict, 0)
 }
 
+function atMost(run: Cluster): number {
+  return [...run.lives.values()].reduce((sum, { node }) => sum + node.stats().replication.lost.atMost, 0)
+}
+
 function started(seed: number, nodes: number): Cluster {
   const run = cluster({ nodes, seed, replicas: 1, network: { maxDelayMs: 1 + (seed % 5) } })
   run.startAll()
@@ -118,6 +122,52 @@ for (let seed = 21; seed <= 28; seed++) {
     run.close()
   })
 }
+
+test('a second crash of the same name, with nothing under way, leaves the bound of the first as it was', () => {
+  const run = started(22, 3)
+  const books: Books = new Map()
+  const victim = run.life('jackdaw-1')
+  for (let i = 0; i < 4000; i++) {
+    write(victim, `key-${i % KEYS}`, `${i}`, books)
+    if (i % 10 === 9) run.clock.advance(1)
+  }
+  run.kill('jackdaw-1')
+  run.clock.advance(20_000)
+  const first = atMost(run)
+  assert.ok(first > 0)
+  run.start('jackdaw-1')
+  run.untilReady()
+  run.clock.advance(20_000)
+  run.kill('jackdaw-1')
+  run.clock.advance(20_000)
+  assert.ok(atMost(run) >= first, `${atMost(run)} of ${first}`)
+  run.close()
+})
+
+test('a member that leaves in order leaves no bound of a crash, even where its heirs have no room for everything', () => {
+  const run = cluster({ nodes: 3, seed: 1, replicas: 1, node: { evictionPolicy: 'noeviction', maxMemoryBytes: 2 * 1024 * 1024 } })
+  run.startAll()
+  run.untilReady()
+  const lives = [...run.lives.values()]
+  for (let i = 0; i < 3000; i++) {
+    set(lives[i % 3] as Life, `key-${i}`, 'x'.repeat(1500), () => {})
+    if (i % 20 === 0) run.clock.advance(10)
+  }
+  run.clock.advance(8000)
+  const leaver = run.life('jackdaw-2')
+  const claimed = (): number => run.life('jackdaw-0').node.stats().replication.claimedTotal
+  const before = claimed()
+  let gone = false
+  run.stop('jackdaw-2', () => {
+    gone = true
+  })
+  run.runUntil(() => gone, 60_000, 'the end of jackdaw-2')
+  run.clock.advance(20_000)
+  assert.ok(leaver.node.stats().replication.lost.stop > 0, 'it took something along, and said so')
+  assert.ok(claimed() > before, 'what it had not handed over was claimed')
+  assert.is(atMost(run), 0)
+  run.close()
+})
 
 test('slots that were claimed from what a stand-in had are counted as lost, and others are not', () => {
   const run = started(11, 3)
