@@ -98,7 +98,7 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
   )
   gauge(
     'replication_lag_seconds',
-    'Age of the last confirmation of the slowest follower that has a backlog.',
+    'Age of the last confirmation of the slowest follower that has a backlog; of one that never confirmed anything, since it is there.',
     ({ replication }) => replication.lagSeconds,
   )
   counter('bulk_bytes_total', 'Sent in snapshots of slots.', ({ replication }) => replication.bulkBytesTotal)

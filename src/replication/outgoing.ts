@@ -120,9 +120,14 @@ export class Outgoing {
     return this.#lastAckMs
   }
 
-  /** For how long the follower, which is there, has not been heard over its stream. */
+  /** For how long the follower, which is there, has not been heard over its stream; since it is there, if it never was. */
   silentMs(nowMs: number): number {
     return nowMs - Math.max(this.#lastAckMs, this.#createdMs)
+  }
+
+  /** The same, while something waits for the follower's acknowledgement; else 0. */
+  lagMs(nowMs: number): number {
+    return this.backlogBytes > 0 ? this.silentMs(nowMs) : 0
   }
 
   get isOpen(): boolean {

@@ -84,7 +84,7 @@ export interface ReplicationStats {
   readonly completeSlots: number
   readonly orphanSlots: number
   readonly backlogBytes: number
-  /** Time since the slowest follower with a backlog acknowledged anything, in seconds. */
+  /** Time since the slowest follower with a backlog acknowledged anything, or is there without ever having, in seconds. */
   readonly lagSeconds: number
   readonly incompleteFollowings: number
   /** Members that are there and that this one cannot stream to, for so long that they lost their seats in its slots. */
@@ -485,7 +485,7 @@ export class Replication {
     for (const outgoing of this.#followers.all()) {
       backlogBytes += outgoing.backlogBytes
       incompleteFollowings += outgoing.incomplete
-      if (outgoing.backlogBytes > 0 && Number.isFinite(outgoing.lastAckMs)) lagMs = Math.max(lagMs, nowMs - outgoing.lastAckMs)
+      lagMs = Math.max(lagMs, outgoing.lagMs(nowMs))
     }
     let bulkBytesTotal = 0
     let bulkEntriesTotal = 0

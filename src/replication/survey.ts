@@ -22,7 +22,7 @@ interface Surveyed {
 /** The replication from this member to one other. */
 export interface SurveyedFollower {
   readonly name: string
-  /** Since it acknowledged anything, while something waits for that; else 0. */
+  /** Since it acknowledged anything, or, if it never has, since it is there, while something waits for that; else 0. */
   readonly lagMs: number
   readonly backlogBytes: number
   readonly incompleteSlots: number
@@ -83,9 +83,8 @@ export class Survey {
     const nowMs = this.#context.clock.now()
     const followers: SurveyedFollower[] = []
     for (const outgoing of this.#followers.all()) {
-      const { peer, backlogBytes, lastAckMs } = outgoing
-      const waits = backlogBytes > 0 && Number.isFinite(lastAckMs)
-      followers.push({ name: peer.name, lagMs: waits ? nowMs - lastAckMs : 0, backlogBytes, incompleteSlots: outgoing.incomplete })
+      const { peer, backlogBytes, incomplete } = outgoing
+      followers.push({ name: peer.name, lagMs: outgoing.lagMs(nowMs), backlogBytes, incompleteSlots: incomplete })
     }
     return followers
   }

@@ -1,0 +1,29 @@
+/** What replication tells of itself where members come and go, or cannot be reached: its figures hold for those too. */
+// deadline: 120 s
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { cluster, set } from '../support/cluster.ts'
+
+const test = suite('simulation: figures')
+
+test('a follower that is there and has never confirmed anything lags since it is there', () => {
+  const run = cluster({ nodes: 3, seed: 4, replicas: 1 })
+  const a = run.start('jackdaw-0')
+  run.start('jackdaw-2')
+  run.clock.advance(3000)
+  const unborn = '10.0.0.3'
+  run.network.cut(a.host, unborn)
+  run.network.cut(unborn, a.host)
+  assert.is(run.start('jackdaw-1').host, unborn)
+  run.clock.advance(6000)
+  for (let i = 0; i < 500; i++) set(a, `key-${i}`, 'v'.repeat(500), () => {})
+  run.clock.advance(10_000)
+  const { backlogBytes, lagSeconds } = a.node.stats().replication
+  assert.ok(backlogBytes > 50_000, `${backlogBytes} bytes wait`)
+  assert.ok(lagSeconds > 10 && lagSeconds < 17, `${lagSeconds} s`)
+  const follower = a.node.inside.replication.survey.followers().find(({ name }) => name === 'jackdaw-1')
+  assert.ok((follower?.lagMs ?? 0) > 10_000, `${follower?.lagMs} ms`)
+  run.close()
+})
+
+test.run()
