@@ -23,6 +23,8 @@ const END = SLOT_COUNT * PARTS
 const WHOLE_SLOT_KEYS = 1000
 /** A share that has looked at as many entries ends, though it found fewer: tombstones and expired entries cost as much as others. */
 const MAX_LOOKED_AT = 10_000
+/** Of keys. A share that has more of them ends at a position where it has less, or at the next: it travels in one message. */
+const MAX_SHARE_BYTES = 1024 * 1024
 
 interface Found {
   readonly position: number
@@ -78,7 +80,8 @@ export class SlotWalk {
     const found: Found[] = []
     let position = cursor
     let lookedAt = 0
-    while (position < END && found.length < count && lookedAt < MAX_LOOKED_AT) {
+    const room = new Room(found)
+    while (position < END && found.length < count && lookedAt < MAX_LOOKED_AT && !room.full) {
       const slot = Math.floor(position / PARTS)
       const next = (slot + 1) * PARTS
       const keys = this.#store.slotLive(slot)
@@ -89,21 +92,69 @@ export class SlotWalk {
       const whole = keys <= Math.max(WHOLE_SLOT_KEYS, count)
       const end = whole ? next : Math.min(next, position + Math.max(1, Math.floor((PARTS * count) / keys)))
       lookedAt += this.#store.slotEntries(slot)
-      this.#collect(slot, position, end, found)
-      position = end
+      position = this.#collect(slot, position, end, room)
     }
     return { found, end: Math.min(position, END) }
   }
 
-  #collect(slot: number, from: number, end: number, found: Found[]): void {
+  /** Answers where it ended: at `end`, or before when there is no room for as much. */
+  #collect(slot: number, from: number, end: number, room: Room): number {
     const nowMs = this.#hybrid.physicalMs()
     const first = slot * PARTS
+    room.end = end
     this.#store.scanSlot(slot, null, (entry) => {
       const position = first + partOf(entry.key, entry.keyStart, entry.keyEnd)
-      if (position < from || position >= end || entry.tombstone || entry.isExpired(nowMs)) return true
-      found.push({ position, entry: entry.copy(false) })
+      if (position < from || position >= room.end || entry.tombstone || entry.isExpired(nowMs)) return true
+      room.add({ position, entry: entry.copy(false) })
       return true
     })
+    room.close()
+    return room.end
+  }
+}
+
+/** What a share has found, kept to `MAX_SHARE_BYTES`: where that is too little, what has the highest positions is left for the next share. */
+class Room {
+  /** What is at or above this position is not taken. */
+  end = END
+  readonly #found: Found[]
+  #bytes = 0
+  #cutAbove = 2 * MAX_SHARE_BYTES
+
+  constructor(found: Found[]) {
+    this.#found = found
+  }
+
+  get full(): boolean {
+    return this.#bytes >= MAX_SHARE_BYTES
+  }
+
+  add(found: Found): void {
+    this.#found.push(found)
+    this.#bytes += found.entry.bytes
+    // Seldom enough that sorting costs little for each.
+    if (this.#bytes > this.#cutAbove) this.#cut()
+  }
+
+  close(): void {
+    if (this.#bytes > MAX_SHARE_BYTES) this.#cut()
+  }
+
+  #cut(): void {
+    const list = this.#found.sort((a, b) => a.position - b.position)
+    let bytes = 0
+    let kept = 0
+    // All keys of one position go together.
+    while (kept < list.length && (bytes < MAX_SHARE_BYTES || list[kept]?.position === list[kept - 1]?.position)) {
+      bytes += (list[kept] as Found).entry.bytes
+      kept++
+    }
+    this.#cutAbove = 2 * bytes
+    const next = list[kept]
+    if (next === undefined) return
+    this.end = next.position
+    list.length = kept
+    this.#bytes = bytes
   }
 }
 

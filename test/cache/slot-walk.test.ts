@@ -65,6 +65,15 @@ test('tombstones, expired entries and copies are not met', () => {
   same(flock.walk(10).keys, keys.slice(30, 60))
 })
 
+test('a page has no more keys than fit a message, however many are asked for and however long they are', () => {
+  const flock = new CacheFlock()
+  const keys = numbered(3000).map((key) => `{one}${key}${'x'.repeat(1000)}`)
+  flock.put(keys)
+  const { largest, keys: met } = flock.walk(100_000)
+  same(met, keys)
+  assert.ok(largest > 500 && largest < 1100, `${largest} keys of a kilobyte in a page`)
+})
+
 test('a page that looks at many entries in vain ends, and the walk goes on behind it', () => {
   const flock = new CacheFlock()
   for (const key of numbered(40_000)) {
