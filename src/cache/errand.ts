@@ -18,6 +18,9 @@ import {
 } from './messages.ts'
 import { EXPIRY_KEEP, isRepeatable, OPERATION_DELETE, OPERATION_SET, type Operation, type Outcome, operationRow } from './operation.ts'
 
+/** Of a transaction that is executed for a peer: one value of the largest size fits, and it is well below the longest message. */
+export const MAX_ANSWER_BYTES = 33 * 1024 * 1024
+
 export interface Errand {
   /** The call that brings it to a peer. */
   readonly kind: number
@@ -172,18 +175,30 @@ export class ServedErrand implements Errand {
   }
 
   execute(confirmMs: number): void {
-    const answer = new ByteWriter(64).u8(ANSWER_DONE)
-    const refused = (error: CacheError): void => this.#respond(encodeError(error.code, error.message))
-    if (this.#single) {
-      this.#executor.run(this.#list[0] as Operation, this.slot, confirmMs, (error, outcome) => {
-        if (outcome === null) refused(error as CacheError)
-        else {
-          writeOutcome(answer, outcome)
-          this.#respond(answer.toBuffer())
-        }
-      })
+    if (this.#single) this.#executeOne(this.#list[0] as Operation, confirmMs)
+    else this.#executeAll(confirmMs)
+  }
+
+  #executeOne(operation: Operation, confirmMs: number): void {
+    this.#executor.run(operation, this.slot, confirmMs, (error, outcome) => {
+      if (outcome === null) {
+        this.#failed(error as CacheError)
+        return
+      }
+      const answer = new ByteWriter(64).u8(ANSWER_DONE)
+      writeOutcome(answer, outcome)
+      this.#respond(answer.view())
+    })
+  }
+
+  #executeAll(confirmMs: number): void {
+    const bytes = this.#executor.answerBytes(this.#list)
+    if (bytes > MAX_ANSWER_BYTES) {
+      const why = `the transaction may answer ${bytes} bytes, over the limit of ${MAX_ANSWER_BYTES} at another member: nothing was executed`
+      this.#failed(new CacheError('MESSAGE_TOO_LARGE', why))
       return
     }
+    const answer = new ByteWriter(bytes).u8(ANSWER_DONE)
     const countAt = answer.length
     let count = 0
     answer.u32(0)
@@ -193,12 +208,17 @@ export class ServedErrand implements Errand {
     }
     this.#executor.runAll(this.#list, this.slot, confirmMs, each, (error) => {
       if (error !== null) {
-        refused(error)
+        this.#failed(error)
         return
       }
       answer.patchU32(countAt, count)
-      this.#respond(answer.toBuffer())
+      this.#respond(answer.view())
     })
+  }
+
+  /** It came as far as being executed, and was not, or not as asked. */
+  #failed(error: CacheError): void {
+    this.#respond(encodeError(error.code, error.message))
   }
 
   encode(): Buffer {

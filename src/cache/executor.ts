@@ -51,6 +51,11 @@ export class Executor {
     this.#confirm(slot, ack, outcome.written, confirmMs, (error) => done(error, error === null ? saved : null))
   }
 
+  /** See `Operations.answerBytes`. */
+  answerBytes(list: readonly Operation[]): number {
+    return this.#operations.answerBytes(list)
+  }
+
   /** Runs all in order, with nothing in between; those that depend on a demand which is not met are left out. */
   runAll(list: readonly Operation[], slot: number, confirmMs: number, each: Each, done: (error: CacheError | null) => void): void {
     if (this.#authority.refusesWrites && list.some(({ code }) => operationRow(code)?.writes)) {

@@ -157,7 +157,9 @@ export class Forwarder {
 
   #failed(pending: Pending, failure: string | null, name: string): void {
     const { errand } = pending
-    if (failure !== 'lost' || errand.repeatable) {
+    if (failure === 'too large' || failure === 'answer too large') {
+      errand.fail(overlong(failure === 'answer too large' && errand.writes))
+    } else if (failure !== 'lost' || errand.repeatable) {
       this.#retriedTotal++
       errand.uncertain ||= failure === 'lost' && errand.writes
       this.#park(pending)
@@ -240,4 +242,10 @@ export class Forwarder {
     if (term !== null) encodeTerm(writer, term)
     return writer.toBuffer()
   }
+}
+
+function overlong(executed: boolean): CacheError {
+  if (executed)
+    return new CacheError('OUTCOME_UNKNOWN', 'it was executed, and its answer is too long to be sent from one member to another')
+  return new CacheError('MESSAGE_TOO_LARGE', 'it is longer than one message between members: nothing was written')
 }

@@ -11,6 +11,7 @@ import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { Place } from '../lib/place.ts'
 import { slotOf } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
+import { answerBytes, type LengthOf } from './answer-size.ts'
 import type { Authority } from './authority.ts'
 import { addFloat, addInteger } from './numbers.ts'
 import {
@@ -148,6 +149,17 @@ export class Operations {
       default:
         return this.#fail('INTERNAL')
     }
+  }
+
+  /** How long the answer to these may become at the most, before any of them is run. */
+  answerBytes(list: readonly Operation[]): number {
+    const found = this.#other
+    const nowMs = this.#hybrid.physicalMs()
+    const lengthOf: LengthOf = (key, start, end) => {
+      const known = this.#store.peek(key, start, end, found)
+      return known && !found.tombstone && !found.isExpired(nowMs) ? found.valueEnd - found.valueStart : 0
+    }
+    return answerBytes(list, lengthOf, this.#maxValueBytes)
   }
 
   #look(key: Buffer, start: number, end: number, slot: number): void {

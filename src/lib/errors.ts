@@ -71,6 +71,13 @@ export const ERRORS = {
     'yes',
     'It was written, but the replicas asked for did not confirm it in time.',
   ),
+  MESSAGE_TOO_LARGE: row(
+    413,
+    'ERR',
+    GRPC_RESOURCE_EXHAUSTED,
+    'no',
+    'A transaction, or what it would answer, is longer than one message between members.',
+  ),
   PARTITIONED: row(
     503,
     'CLUSTERDOWN',

@@ -4,15 +4,18 @@
  * What one turn of the event loop sends to one peer leaves as one message. An answer finds its caller by number. A call fails as `unreachable`
  * when it certainly did not leave, as `lost` when it may have arrived (the link broke, or the time ran out), as `busy` when too much is under
  * way to that peer, and as `refused` when the far side does not know the kind or could not read the body: so the caller knows what it may repeat.
+ * What does not fit a message fails by itself, and is not worth repeating: a body as `too large`, before it leaves; an answer as `answer too large`, when
+ * what was asked for has been done. The link, and all others that are under way on it, go on.
  */
-import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter, MalformedError, NO_BYTES } from '../lib/bytes.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Link, LinkHandlers, LinkUser, PeerIdentity } from './links.ts'
+import { MAX_MESSAGE_BYTES } from './transport.ts'
 
-export type CallFailure = 'unreachable' | 'lost' | 'busy' | 'refused'
+export type CallFailure = 'unreachable' | 'lost' | 'busy' | 'refused' | 'too large' | 'answer too large'
 /**
- * Called once, in a later turn unless it fails as `unreachable` or `busy`. The body may be read until it returns; if it throws a `MalformedError`
+ * Called once, in a later turn unless it fails as `unreachable`, `busy` or `too large`. The body may be read until it returns; if it throws a `MalformedError`
  * over it, it is called again, as `lost`.
  */
 export type CallDone = (failure: CallFailure | null, body: Buffer | null) => void
@@ -23,12 +26,18 @@ const TELL = 0
 const CALL = 1
 const ANSWER = 2
 const FAILURE = 3
+/** A failure too: to who does not know it, the call was refused. */
+const OVERLONG = 4
 const HEADER_BYTES = 10
+const MAX_BODY_BYTES = MAX_MESSAGE_BYTES - HEADER_BYTES
 
 /** Leaves at once when a turn has gathered this much. */
 const FLUSH_BYTES = 1024 * 1024
 /** Bytes queued to one peer beyond which calls are refused as `busy`. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+/** The memory that is kept for the next turns, after one that sent more. */
+const KEPT_BYTES = 4 * 1024 * 1024
+const OUTBOX_BYTES = 4096
 
 interface Pending {
   readonly done: CallDone
@@ -77,7 +86,7 @@ export class Calls implements LinkUser {
   /** The body is copied before it returns. `now`: it leaves at once, with all that waits for the end of the turn. */
   call(name: string, kind: number, body: Buffer, timeoutMs: number, done: CallDone, now: boolean = false): void {
     const outbox = this.#outboxes.get(name)
-    const failure = outbox === undefined ? 'unreachable' : outbox.queuedBytes + body.length > MAX_QUEUED_BYTES ? 'busy' : null
+    const failure = outbox === undefined ? 'unreachable' : outbox.refusal(body.length)
     if (outbox === undefined || failure !== null) {
       this.#failedTotal++
       done(failure, null)
@@ -90,7 +99,8 @@ export class Calls implements LinkUser {
 
   /** Best effort: lost when there is no link. */
   tell(name: string, kind: number, body: Buffer): void {
-    this.#outboxes.get(name)?.put(kind, TELL, 0, body)
+    if (body.length > MAX_BODY_BYTES) this.#logger.warn({ peer: name, kind, bytes: body.length }, 'a message is too long to be sent')
+    else this.#outboxes.get(name)?.put(kind, TELL, 0, body)
   }
 
   stats(): CallsStats {
@@ -120,13 +130,13 @@ export class Calls implements LinkUser {
 
   #serve(link: Link, outbox: Outbox, kind: number, shape: number, number: number, body: Buffer): void {
     const handler = this.#handlers.get(kind)
-    const fail = (): void => outbox.put(kind, FAILURE, number, Buffer.alloc(0))
+    const fail = (): void => outbox.put(kind, FAILURE, number, NO_BYTES)
     if (handler === undefined) {
       if (shape === CALL) fail()
       return
     }
     try {
-      handler(link.peer, body, shape === CALL ? (answer) => outbox.put(kind, ANSWER, number, answer) : null)
+      handler(link.peer, body, shape === CALL ? (answer) => outbox.answer(kind, number, answer) : null)
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
       this.#logger.warn({ peer: link.peer.name, kind, why: error.message }, 'a peer sent a request that cannot be read')
@@ -157,7 +167,7 @@ class Outbox {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #sent: () => void
-  readonly #writer = new ByteWriter(4096)
+  #writer = new ByteWriter(OUTBOX_BYTES)
   readonly #pending = new Map<number, Pending>()
   #nextNumber = 1
   #scheduled = false
@@ -178,6 +188,12 @@ class Outbox {
     return this.#link.queuedBytes + this.#writer.length
   }
 
+  /** Why a call with a body of so many bytes cannot leave; `null` when it can. */
+  refusal(bodyBytes: number): CallFailure | null {
+    if (bodyBytes > MAX_BODY_BYTES) return 'too large'
+    return this.queuedBytes + bodyBytes > MAX_QUEUED_BYTES ? 'busy' : null
+  }
+
   call(kind: number, body: Buffer, timeoutMs: number, done: CallDone): void {
     const number = this.#nextNumber
     this.#nextNumber = number === 0xffffffff ? 1 : number + 1
@@ -188,6 +204,16 @@ class Outbox {
     this.put(kind, CALL, number, body)
   }
 
+  answer(kind: number, number: number, body: Buffer): void {
+    if (body.length <= MAX_BODY_BYTES) {
+      this.put(kind, ANSWER, number, body)
+      return
+    }
+    this.#logger.warn({ peer: this.peer.name, kind, bytes: body.length }, 'an answer is too long to be sent')
+    this.put(kind, OVERLONG, number, NO_BYTES)
+  }
+
+  /** The body fits a message. */
   put(kind: number, shape: number, number: number, body: Buffer): void {
     if (this.#closed) return
     if (this.#writer.length > 0 && this.#writer.length + HEADER_BYTES + body.length > FLUSH_BYTES) this.flush()
@@ -206,7 +232,7 @@ class Outbox {
     this.#pending.delete(number)
     pending.timer.cancel()
     if (shape !== ANSWER) {
-      pending.done('refused', null)
+      pending.done(shape === OVERLONG ? 'answer too large' : 'refused', null)
       return
     }
     try {
@@ -234,6 +260,7 @@ class Outbox {
     if (this.#closed || this.#writer.length === 0) return
     this.#sent()
     this.#link.send(this.#writer.view())
-    this.#writer.reset()
+    if (this.#writer.capacity > KEPT_BYTES) this.#writer = new ByteWriter(OUTBOX_BYTES)
+    else this.#writer.reset()
   }
 }

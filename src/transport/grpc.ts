@@ -14,12 +14,19 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { assetPath } from '../lib/asset-path.ts'
-import { type Address, CHANNELS, type Channel, type MessageStream, type MessageStreamHandlers, type StreamTransport } from './transport.ts'
-
-/** A message may hold one entry of the largest value allowed, or a turn's worth of small ones. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+import {
+  type Address,
+  CHANNELS,
+  type Channel,
+  MAX_MESSAGE_BYTES,
+  type MessageStream,
+  type MessageStreamHandlers,
+  type StreamTransport,
+} from './transport.ts'
 
 const WINDOW_BYTES = 4 * 1024 * 1024
+/** What a payload has in front of it, at the most. */
+const HEADER_BYTES = 6
 
 const CONNECTION_OPTIONS: grpc.ChannelOptions = {
   'grpc.keepalive_time_ms': 2000,
@@ -28,8 +35,8 @@ const CONNECTION_OPTIONS: grpc.ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1000,
   'grpc.use_local_subchannel_pool': 1,
-  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES + HEADER_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES + HEADER_BYTES,
   'grpc-node.flow_control_window': WINDOW_BYTES,
 }
 

@@ -29,7 +29,7 @@ const MAX_TIMEOUT_MS = 60_000
 
 /** First byte of an answer: the addressee's answer follows, or how the call failed. */
 const ANSWERED = 0
-const FAILURES: readonly (CallFailure | null)[] = [null, 'unreachable', 'lost', 'busy', 'refused']
+const FAILURES: readonly (CallFailure | null)[] = [null, 'unreachable', 'lost', 'busy', 'refused', 'too large', 'answer too large']
 
 export interface RelayOptions {
   readonly calls: Calls

@@ -8,6 +8,9 @@
  * Callbacks come in a later turn of the event loop, never from inside the call that causes them, and never after `close`.
  */
 
+/** Of a stream: it may hold one entry of the largest value allowed, or a turn's worth of small ones. Whoever sends a longer one breaks the stream. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
 /** `host:port`; an IPv6 host stands in brackets. */
 export type Address = string
 

@@ -134,6 +134,20 @@ test('an operation that was never executed is told to try again, whatever it is'
   }
 })
 
+test('what does not fit a message fails at once, is not sent again, and is told by what became of it', () => {
+  const told = (failure: 'too large' | 'answer too large', code: number): string => {
+    const { a, clock, network } = trio()
+    network.failing.set('b', failure)
+    const asked = a.run(code, 'k', '1')
+    clock.advance(TIMEOUT_MS * 2)
+    assert.equal([asked.times, callsOf(network, KIND_OPERATION)], [1, 1])
+    return asked.outcome
+  }
+  assert.is(told('too large', OPERATION_SET), 'MESSAGE_TOO_LARGE')
+  assert.is(told('answer too large', OPERATION_GET), 'MESSAGE_TOO_LARGE')
+  assert.is(told('answer too large', OPERATION_SET), 'OUTCOME_UNKNOWN')
+})
+
 test('a peer that names another slot than that of the keys is refused, and nothing is executed', () => {
   const wrong = (SLOT + 1) % 16_384
   const requests: readonly (readonly [what: string, kind: number, body: Buffer])[] = [

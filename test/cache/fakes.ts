@@ -163,7 +163,7 @@ export class FakeNetwork {
   /** `asker>asked kind`, for each call. */
   readonly log: string[] = []
   /** How calls to a member fail, by its name, or by its name and the kind of call (`b 26`): at once, or as lost on the way back, after they were served. */
-  readonly failing = new Map<string, 'unreachable' | 'busy' | 'lost' | 'answer lost' | 'refused'>()
+  readonly failing = new Map<string, 'unreachable' | 'busy' | 'lost' | 'answer lost' | 'refused' | 'too large' | 'answer too large'>()
 
   constructor(clock: FakeClock) {
     this.clock = clock
@@ -179,7 +179,7 @@ export class FakeNetwork {
   ): void {
     this.log.push(`${from.name}>${name} ${kind}`)
     const failure = this.failing.get(name) ?? this.failing.get(`${name} ${kind}`)
-    if (failure === 'unreachable' || failure === 'busy') {
+    if (failure === 'unreachable' || failure === 'busy' || failure === 'too large') {
       done(failure, null)
       return
     }
@@ -197,7 +197,11 @@ export class FakeNetwork {
         const serve = this.members.get(name)?.handlers.get(kind)
         serve?.({ name: from.name }, Buffer.from(body), (answer) => {
           const copy = Buffer.from(answer)
-          this.clock.after(DELAY_MS, () => (failure === 'answer lost' ? finish('lost', null) : finish(null, copy)))
+          this.clock.after(DELAY_MS, () => {
+            if (failure === 'answer lost') finish('lost', null)
+            else if (failure === 'answer too large') finish(failure, null)
+            else finish(null, copy)
+          })
         })
       }
     })

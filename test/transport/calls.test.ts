@@ -141,6 +141,40 @@ test('a turn that gathers much leaves in several messages, and in order', () => 
   for (const message of out.sent) assert.ok(message.length <= MIB + 100 || message.length < 3 * MIB + 100)
 })
 
+test('a body that is longer than a message fails its own call, at once, and nothing else', () => {
+  const { clock, a, b, out } = pair()
+  b.handle(7, (_from, body, respond) => respond?.(Buffer.from(String(body.length))))
+  const failures: unknown[] = []
+  a.call('b', 7, Buffer.alloc(64 * MIB - 9), 1000, (failure) => failures.push(failure))
+  assert.equal(failures, ['too large'])
+  a.tell('b', 7, Buffer.alloc(64 * MIB - 9))
+  const other = ask(a, 'b', 7, 'hello')
+  const longest = { outcome: 'pending' }
+  a.call('b', 7, Buffer.alloc(64 * MIB - 100), 1000, (failure, body) => {
+    longest.outcome = failure ?? `${body}`
+  })
+  clock.advance(10)
+  assert.equal(other, { outcome: '5', times: 1 })
+  assert.is(longest.outcome, String(64 * MIB - 100))
+  for (const { length } of out.sent) assert.ok(length <= 64 * MIB, `${length} bytes`)
+})
+
+test('an answer that is longer than a message fails the call it is for, and the link and the others go on', () => {
+  const { clock, a, b, back } = pair()
+  b.handle(7, (_from, body, respond) => respond?.(Buffer.alloc(Number(body))))
+  const asked = [ask(a, 'b', 7, '3'), ask(a, 'b', 7, String(64 * MIB)), ask(a, 'b', 7, '4')]
+  clock.advance(10)
+  assert.equal(
+    asked.map(({ outcome, times }) => [outcome.length < 20 ? outcome : '', times]),
+    [
+      ['\0\0\0', 1],
+      ['answer too large', 1],
+      ['\0\0\0\0', 1],
+    ],
+  )
+  for (const { length } of back.sent) assert.ok(length < 1000, `${length} bytes`)
+})
+
 test('answers find their callers in whatever order they come', () => {
   const { clock, a, b } = pair()
   const waiting: (() => void)[] = []
