@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { describedValues } from '../../scripts/tables/values.ts'
 import { type AnyOptionRow, envOf, flagOf, OPTION_NAMES, OPTION_TABLE, type Options } from '../../src/config/option-table.ts'
+import { readOptions } from '../../src/config/options.ts'
 import { formatSize } from '../../src/config/value-type.ts'
 
 const test = suite('the values of the chart')
@@ -133,6 +134,15 @@ test("an argument or variable is led to the value that sets it, or is the chart'
   for (const name of Object.keys(schemaAt('options')?.properties ?? {})) {
     assert.is(led.get(flagOf(name as keyof Options)), `options.${name}`)
   }
+})
+
+test('a stop that the chart takes is one that the server takes, and it asks for no more after draining than the server does', () => {
+  const [, afterDraining] = /\(add (\d+) \(int \$stop\.drainMs\)\)/.exec(page('templates/_validate.tpl')) ?? []
+  const machine = { hostname: 'jackdaw-0', addresses: ['10.0.0.7'], memoryLimitBytes: null, cpuLimit: null }
+  const stop = (stopTimeoutMs: number) => () => readOptions(['--drain-ms=20000', `--stop-timeout-ms=${stopTimeoutMs}`], {}, machine)
+  const least = 20_000 + Number(afterDraining)
+  assert.is(stop(least)().stopTimeoutMs, least)
+  assert.throws(stop(least - 1), /stopTimeoutMs/)
 })
 
 test('the description of the further options names each of them', () => {
