@@ -98,6 +98,27 @@ test('an alert says how bad it is', () => {
   for (const { name, severity } of describedAlerts()) assert.ok(['critical', 'warning', 'info'].includes(severity), name)
 })
 
+test('a panel, as an alert, looks at one release: another of the same namespace would be added to it', () => {
+  const { panels, annotations } = JSON.parse(text('charts/jackdaw/dashboards/jackdaw.json'))
+  const expressions: string[] = [...panels, annotations].flatMap(({ targets = [], list = [] }) =>
+    [...targets, ...list].map(({ expr }: { expr: string }) => expr),
+  )
+  assert.ok(expressions.length > 30)
+  for (const [selector] of expressions.join('\n').matchAll(/\{[^}]*\}/g)) assert.ok(selector.includes('pod=~"$release-[0-9]+"'), selector)
+  for (const [name] of expressions.join('\n').matchAll(/jackdaw_[a-z0-9_]+(?!\{|[a-z0-9_])/g))
+    assert.unreachable(`${name} is asked of all releases`)
+  const alerts = text('charts/jackdaw/alerts.yaml').replace(/^ {4}\w+: .*$|^#.*$/gm, '')
+  for (const [selector] of alerts.matchAll(/jackdaw_[a-z0-9_]+(?:\{[^}]*\})?/g)) assert.ok(selector.includes('<selector>'), selector)
+})
+
+test('the panel of the errors leaves out what the alert leaves out', () => {
+  const routes = (expressions: string) => [...expressions.matchAll(/route!~"([^"]*)"/g)].map(([, route]) => route)
+  const { panels } = JSON.parse(text('charts/jackdaw/dashboards/jackdaw.json'))
+  const panel = panels.find(({ title }: { title: string }) => title === 'HTTP errors')
+  assert.equal(routes(panel.targets[0].expr), routes(alertExpressions()))
+  assert.is(routes(alertExpressions()).length, 2)
+})
+
 test('no two panels have the same number', () => {
   const { panels } = JSON.parse(text('charts/jackdaw/dashboards/jackdaw.json'))
   assert.is(new Set(panels.map(({ id }: { id: number }) => id)).size, panels.length)
