@@ -125,11 +125,13 @@ test('a size has the bounds of the table in the sentence that refuses it, and th
 
 test("an argument or variable is led to the value that sets it, or is the chart's own, or free", () => {
   const led = new Map([...section('settings').matchAll(/^([a-z-]+): (.+)$/gm)].map(([, flag = '', value = '']) => [`--${flag}`, value]))
-  const free = section('freeSettings')
-    .replace(/[[\]\s]/g, '')
-    .split(',')
-    .map((flag) => `--${flag}`)
+  const forms = new Map([...section('freeSettings').matchAll(/^([a-z-]+): (.+)$/gm)].map(([, flag = '', form = '']) => [`--${flag}`, form]))
+  const free = [...forms.keys()]
   assert.equal([...led.keys(), ...free].toSorted(), OPTION_NAMES.map(flagOf).toSorted())
+  for (const name of OPTION_NAMES.filter((each) => forms.has(flagOf(each)))) {
+    const { type }: AnyOptionRow = OPTION_TABLE[name]
+    assert.is(forms.get(flagOf(name)), type.kind === 'choice' ? type.values.join('|') : type.kind, name)
+  }
   for (const [flag, value] of led) if (value !== '""') assert.ok(schemaAt(value) !== undefined, `${flag}: ${value}`)
   for (const name of Object.keys(schemaAt('options')?.properties ?? {})) {
     assert.is(led.get(flagOf(name as keyof Options)), `options.${name}`)

@@ -45,8 +45,10 @@
   value: {{ int .Values.stop.drainMs | quote }}
 - name: JACKDAW_STOP_TIMEOUT_MS
   value: {{ int .Values.stop.timeoutMs | quote }}
+{{- with .Values.logLevel }}
 - name: JACKDAW_LOG_LEVEL
-  value: {{ .Values.logLevel }}
+  value: {{ . }}
+{{- end }}
 {{- if .Values.gossip.existingSecret }}
 - name: JACKDAW_GOSSIP_KEYS_FILE
   value: /etc/jackdaw/gossip/keys

@@ -51,9 +51,10 @@ stop-timeout-ms: stop.timeoutMs
 log-level: logLevel
 {{- end -}}
 
-{{/* Options that only extraArgs and extraEnv have; the server knows no others. */}}
+{{/* Options that only extraArgs and extraEnv have, and what each may be; the server knows no others. A test compares them with the server's. */}}
 {{- define "jackdaw.freeSettings" -}}
-[gossip-keys, debug-commands]
+gossip-keys: keys
+debug-commands: off|on
 {{- end -}}
 
 {{/* Each size by itself, then what they need of each other. */}}
@@ -118,15 +119,16 @@ log-level: logLevel
 {{- if not (regexMatch "^--[a-z-]+=." .) -}}
 {{- fail (printf "extraArgs has %s, but an argument is --option=value" .) -}}
 {{- end -}}
-{{- $given = dict "in" "extraArgs" "as" (regexFind "^--[a-z-]+" .) "option" (regexFind "^--[a-z-]+" . | trimPrefix "--") | append $given -}}
+{{- $given = dict "in" "extraArgs" "as" (regexFind "^--[a-z-]+" .) "option" (regexFind "^--[a-z-]+" . | trimPrefix "--") "value" (regexReplaceAll "^--[a-z-]+=" . "") | append $given -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if and (hasPrefix "JACKDAW_" .name) (ne .name "JACKDAW_ADDRESSES") -}}
-{{- $given = dict "in" "extraEnv" "as" .name "option" (trimPrefix "JACKDAW_" .name | lower | replace "_" "-") | append $given -}}
+{{- $given = dict "in" "extraEnv" "as" .name "option" (trimPrefix "JACKDAW_" .name | lower | replace "_" "-") "value" .value | append $given -}}
 {{- end -}}
 {{- end -}}
 {{- $settings := include "jackdaw.settings" . | fromYaml -}}
-{{- $free := include "jackdaw.freeSettings" . | fromYamlArray -}}
+{{- $free := include "jackdaw.freeSettings" . | fromYaml -}}
+{{- $key := "[A-Za-z0-9+/]{22,86}={0,2}" -}}
 {{- range $given -}}
 {{- if hasKey $settings .option -}}
 {{- $entry := . -}}
@@ -135,8 +137,17 @@ log-level: logLevel
 {{- end -}}
 {{- fail (printf "%s has %s, which is the chart's own: its probes, Services and discovery count on it" .in .as) -}}
 {{- end -}}
-{{- if not (has .option $free) -}}
-{{- fail (printf "%s has %s, but the server has no such option: those that have no value in the chart are %s" .in .as (join ", " $free)) -}}
+{{- if not (hasKey $free .option) -}}
+{{- fail (printf "%s has %s, but the server has no such option: those that have no value in the chart are %s" .in .as (keys $free | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- $form := get $free .option -}}
+{{- if kindIs "invalid" .value -}}
+{{- else if eq $form "keys" -}}
+{{- if not (regexMatch (printf "^ *%s *(, *%s *){0,7}$" $key $key) (toString .value)) -}}
+{{- fail (printf "%s has %s, but what it says is not one to eight keys of 16 to 64 bytes in base64, with commas between them" .in .as) -}}
+{{- end -}}
+{{- else if not (has (toString .value) (splitList "|" $form)) -}}
+{{- fail (printf "%s has %s with %v, but it must be one of %s" .in .as .value (splitList "|" $form | join ", ")) -}}
 {{- end -}}
 {{- if and (eq .option "gossip-keys") $.Values.gossip.existingSecret -}}
 {{- fail (printf "%s has %s, but gossip.existingSecret is %s: give the keys in one place" .in .as $.Values.gossip.existingSecret) -}}

@@ -1,6 +1,6 @@
 {{/*
 Values that contradict each other, each with a sentence. What one value alone may be says values.schema.json; what the server would refuse says
-_validate-server.tpl, and what the Kubernetes API would, _validate-api.tpl.
+_validate-server.tpl, and what the Kubernetes API would, _validate-api.tpl and, of words by their form, _validate-words.tpl.
 */}}
 {{- define "jackdaw.validate" -}}
 {{- include "jackdaw.validateNames" . -}}
@@ -12,26 +12,27 @@ _validate-server.tpl, and what the Kubernetes API would, _validate-api.tpl.
 {{- include "jackdaw.validateMemory" . -}}
 {{- include "jackdaw.validateGossip" . -}}
 {{- include "jackdaw.validateOptions" . -}}
+{{- include "jackdaw.validateWords" . -}}
 {{- include "jackdaw.validateExtras" . -}}
 {{- end -}}
 
 {{/* How many pods there are, and which of them are updated. */}}
 {{- define "jackdaw.validatePods" -}}
 {{- $values := .Values -}}
-{{- $most := int .Values.replicaCount -}}
+{{- $least := int .Values.replicaCount -}}
 {{- with $values.autoscaling -}}
 {{- if .enabled -}}
-{{- $most = int .maxReplicas -}}
-{{- if gt (int .minReplicas) $most -}}
-{{- fail (printf "autoscaling.minReplicas is %d, but must not be above autoscaling.maxReplicas, which is %d" (int .minReplicas) $most) -}}
+{{- $least = int .minReplicas -}}
+{{- if gt $least (int .maxReplicas) -}}
+{{- fail (printf "autoscaling.minReplicas is %d, but must not be above autoscaling.maxReplicas, which is %d" $least (int .maxReplicas)) -}}
 {{- end -}}
 {{- if not (dig "requests" "cpu" "" (include "jackdaw.resources" $ | fromYaml)) -}}
 {{- fail "autoscaling.enabled is true, but resources.requests.cpu is not given: the target is a share of it" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if ge (int $values.updatePartition) $most -}}
-{{- fail (printf "updatePartition is %d, but there are at most %d pods, numbered from 0: none would ever be updated" (int $values.updatePartition) $most) -}}
+{{- if ge (int $values.updatePartition) $least -}}
+{{- fail (printf "updatePartition is %d, but there may be as few as %d pods, numbered from 0: none of them would be updated" (int $values.updatePartition) $least) -}}
 {{- end -}}
 {{- end -}}
 
@@ -101,6 +102,12 @@ draining to that of the stop the server asks for 6 s (LEAST_STOP_MS of src/confi
 {{- with .Values.metrics -}}
 {{- if and .serviceMonitor.enabled .podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled, and everything would count twice: enable one of them" -}}
+{{- end -}}
+{{- range $name := list "serviceMonitor" "podMonitor" -}}
+{{- $interval := (get $.Values.metrics $name).interval -}}
+{{- if regexMatch "^0+[a-z]+$" $interval -}}
+{{- fail (printf "metrics.%s.interval is %s, but there has to be time between two scrapes, such as 30s" $name $interval) -}}
+{{- end -}}
 {{- end -}}
 {{- $alerts := list -}}
 {{- range regexFindAll "(?m)^- alert: .+$" ($.Files.Get "alerts.yaml") -1 -}}
