@@ -6,8 +6,8 @@
  *     node scripts/crds.ts | xargs -n1 kubectl apply --server-side --filename
  *     helm template jackdaw charts/jackdaw --values charts/jackdaw/ci/monitored-values.yaml | kubectl apply --dry-run=server --validate=strict --filename -
  */
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { goModule } from './go-module.ts'
 
 interface Source {
   readonly module: string
@@ -29,18 +29,10 @@ const SOURCES: readonly Source[] = [
 ]
 
 for (const { module, files } of SOURCES) {
-  const folder = download(module)
+  const folder = goModule(module)
   for (const file of files) {
     const path = `${folder}/${file}`
     if (!existsSync(path)) throw new Error(`${module} has no ${file}`)
     console.log(path)
   }
-}
-
-function download(module: string): string {
-  const { error, status, stdout, stderr } = spawnSync('go', ['mod', 'download', '-json', module], { encoding: 'utf8' })
-  if (error !== undefined) throw new Error('go is not on the PATH', { cause: error })
-  const answer: { readonly Dir?: string; readonly Error?: string } = stdout === '' ? {} : JSON.parse(stdout)
-  if (status !== 0 || answer.Dir === undefined) throw new Error(`${module}: ${answer.Error ?? stderr}`)
-  return answer.Dir
 }
