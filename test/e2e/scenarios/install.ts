@@ -4,7 +4,9 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { run } from '../command.ts'
 import { inNamespace, Release } from '../helm.ts'
+import { ingressRivals } from '../ingress-rivals.ts'
 import { NAMESPACE } from '../kube.ts'
 import type { Context, Scenario } from '../scenario.ts'
 import { putKeys, requireSigned } from './gossip-keys.ts'
@@ -43,6 +45,7 @@ export const applied: Scenario = {
   foundation: true,
   async run(context) {
     const { kube, note } = context
+    await requireNoRival()
     await kube.dropNamespace(NAMESPACE)
     await kube.makeNamespace(NAMESPACE)
     const { readyMs, servingMs } = await install(context)
@@ -55,12 +58,26 @@ export const applied: Scenario = {
   },
 }
 
+/** Before anything is made, as half of the answers would be right and half would be somebody else's. */
+async function requireNoRival(): Promise<void> {
+  const listed = await run('kubectl', ['get', 'ingresses', '--all-namespaces', '--output', 'json'])
+  const rivals = ingressRivals(listed, NAMESPACE)
+  if (rivals.length === 0) return
+  throw new Error(
+    `the Ingress ${rivals.join(', ')} has no host and would take a share of the requests: delete its release first (\`kubectl delete -f deploy.yaml\`, \`helm uninstall\`)`,
+  )
+}
+
 /** Something else may listen at the ingress' address: another cluster, or a server of this machine. All that follows would be about that. */
 async function requireSameCluster({ kube, client }: Context, pod: string): Promise<void> {
   const [key, value] = [`e2e-${randomUUID()}`, randomUUID()]
   const { status, body } = await client.set({ [key]: value })
   if (status !== 200) throw new Error(`the ingress answers a write with ${status} ${body.slice(0, 200)}`)
-  if ((await kube.takeKey(pod, key)) !== value) throw new Error('the ingress address answers, but not from this cluster')
+  if ((await kube.takeKey(pod, key)) !== value) {
+    throw new Error(
+      'the ingress address answers, but not from this release: another cluster or server listens there, or another Ingress shares its requests',
+    )
+  }
 }
 
 export const installedByHelm: Scenario = {
