@@ -13,6 +13,7 @@ import type { Context, Scenario } from './scenario.ts'
 import { apiAway } from './scenarios/api-away.ts'
 import { allDeleted } from './scenarios/delete-all.ts'
 import { podDeleted } from './scenarios/delete-pod.ts'
+import { foundByDns } from './scenarios/dns.ts'
 import { memoryFilled } from './scenarios/full-memory.ts'
 import { keysRotated } from './scenarios/gossip-keys.ts'
 import { grpcServed } from './scenarios/grpc.ts'
@@ -35,6 +36,7 @@ const SCENARIOS: readonly Scenario[] = [
   installedWithFiles,
   grpcServed,
   twoReleases,
+  foundByDns,
   upgradedValues,
   upgradedVersion,
   badImage,

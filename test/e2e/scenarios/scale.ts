@@ -25,9 +25,9 @@ export const scaled: Scenario = {
   },
 }
 
-async function scaleTo(kube: Kube, replicas: number): Promise<void> {
+export async function scaleTo(kube: Kube, replicas: number): Promise<void> {
   const before = await kube.pods()
-  await kube.kubectl(['scale', 'statefulset/jackdaw', `--replicas=${replicas}`])
+  await kube.kubectl(['scale', `statefulset/${kube.name}`, `--replicas=${replicas}`])
   await kube.settled(90)
   const surplus = before.filter((pod) => Number(pod.slice(pod.lastIndexOf('-') + 1)) >= replicas)
   for (const pod of surplus) await kube.kubectl(['wait', '--for=delete', `pod/${pod}`, '--timeout=60s'], { timeoutMs: 65_000 })
