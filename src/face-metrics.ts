@@ -94,7 +94,12 @@ export function describeFaces(metrics: Metrics, read: () => FacesStats, readOutp
   counter('text_broken_listings_total', 'Listings of the text face that failed midway.', () => read().text.brokenListingsTotal)
 
   counter('grpc_calls_total', 'gRPC calls ended.', () => byLabel('method', read().grpc.callsTotal), ['method'])
-  counter('grpc_errors_total', 'Of these, those that ended with another status than OK.', () => read().grpc.errorsTotal)
+  counter(
+    'grpc_errors_total',
+    'Of these, those that ended with another status than OK.',
+    () => byLabel('status', read().grpc.errorsTotal),
+    ['status'],
+  )
 
   const latency = (name: string, help: string, label: string) =>
     metrics.histogram(`jackdaw_${name}_duration_seconds`, help, [label], LATENCY_BOUNDS)

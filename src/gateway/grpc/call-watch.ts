@@ -39,8 +39,9 @@ class CallWatch {
   expectRequest(timeoutMs: number): void {
     const timer = this.#clock.after(timeoutMs, () => {
       this.#traffic.timeoutsTotal++
-      this.#end(true)
-      this.#call.sendStatus(statusOf(new CacheError('REQUEST_TIMEOUT', 'the request did not arrive whole in time')))
+      const late = statusOf(new CacheError('REQUEST_TIMEOUT', 'the request did not arrive whole in time'))
+      this.#end(late.code)
+      this.#call.sendStatus(late)
     })
     this.#stopWaiting = () => timer.cancel()
   }
@@ -55,20 +56,20 @@ class CallWatch {
             pass()
           },
           // Comes after the status too, and alone when the client, its deadline or its connection ended the call.
-          onCancel: () => this.#end(true),
+          onCancel: () => this.#end(status.CANCELLED),
         }),
       sendStatus: (sent, next) => {
-        this.#end(sent.code !== status.OK)
+        this.#end(sent.code)
         next(sent)
       },
     })
   }
 
-  #end(failed: boolean): void {
+  #end(code: number): void {
     if (this.#ended) return
     this.#ended = true
     this.#stopWaiting()
     this.#arrived()
-    this.#traffic.count(methodOf(this.#path), failed, (this.#clock.now() - this.#startMs) / 1000)
+    this.#traffic.count(methodOf(this.#path), code, (this.#clock.now() - this.#startMs) / 1000)
   }
 }

@@ -1,6 +1,6 @@
 /** A gRPC face over a faked cache, on a port of its own, for the length of a test. */
 
-import { GrpcGateway, type GrpcGatewayOptions } from '../../../src/gateway/grpc/index.ts'
+import { GrpcGateway, type GrpcGatewayOptions, type GrpcStats } from '../../../src/gateway/grpc/index.ts'
 import { InputBudget } from '../../../src/gateway/input-budget.ts'
 import { SystemClock } from '../../../src/lib/clock.ts'
 import { SILENT } from '../../../src/lib/logger.ts'
@@ -54,4 +54,9 @@ export async function withGateway(options: Partial<GrpcGatewayOptions>, use: (ru
 export async function until(condition: () => boolean): Promise<void> {
   for (let turn = 0; turn < 600 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 5))
   if (!condition()) throw new Error('did not come about within three seconds')
+}
+
+/** The statuses other than OK that calls ended with. */
+export function failuresOf({ errorsTotal }: GrpcStats): Record<string, number> {
+  return Object.fromEntries(Object.entries(errorsTotal).filter(([, count]) => count > 0))
 }
