@@ -2,8 +2,7 @@
  * Members as real processes over real sockets: what the simulation cannot show, that the edges (signals, gRPC, UDP, HTTP) hold together.
  */
 // deadline: 120 s
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -11,7 +10,6 @@ import { getValue, Processes, setPairs, until } from '../support/processes.ts'
 
 const test = suite('integration: processes')
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const NAMES = ['jackdaw-0', 'jackdaw-1', 'jackdaw-2']
 const RESTING = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`resting-${i}`, { number: i, text: 'x'.repeat(i) }]))
 
@@ -103,55 +101,17 @@ test('a killed member is replaced by its copies within seconds, and what was at 
 })
 
 test('options that cannot be are refused with a sentence and exit code 2; --help prints the table', async () => {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname
   const run = promisify(execFile)
-  const refused = await run(process.execPath, [MAIN, '--max-key-bytes=0']).then(
+  const refused = await run(process.execPath, [main, '--max-key-bytes=0']).then(
     () => null,
     (error: { code: number; stderr: string }) => error,
   )
   assert.is(refused?.code, 2)
   assert.match(refused?.stderr ?? '', /max-key-bytes/)
-  const { stdout } = await run(process.execPath, [MAIN, '--help'])
+  const { stdout } = await run(process.execPath, [main, '--help'])
   assert.match(stdout, /--http-port/)
   assert.match(stdout, /JACKDAW_HTTP_PORT/)
 })
-
-const SIGNAL_WATCH = new URL('../support/fixtures/signal-watch.fixture.ts', import.meta.url).href
-
-/** A member on ports of its own that says something in its log before it starts. */
-function startAlone(): { child: ChildProcess; said: () => string } {
-  const ports = ['http', 'resp', 'cluster', 'text', 'grpc', 'gossip', 'peer', 'admin'].map((port) => `--${port}-port=0`)
-  const child = spawn(
-    process.execPath,
-    ['--import', SIGNAL_WATCH, MAIN, '--name=alone', '--host=127.0.0.1', '--advertise-host=127.0.0.1', ...ports],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, JACKDAW_NO_OPTION: '1' },
-    },
-  )
-  let said = ''
-  child.stdout.on('data', (chunk) => {
-    said += chunk
-  })
-  return { child, said: () => said }
-}
-
-for (const [moment, saying] of [
-  ['while its modules are loaded', 'hears SIGTERM, packages loaded: 0'],
-  ['while it starts', 'JACKDAW_NO_OPTION'],
-] as const) {
-  test(`a member that is asked to stop ${moment} ends with exit code 0, and before it has listened`, async () => {
-    const { child, said } = startAlone()
-    try {
-      const exit = once(child, 'exit')
-      await until(async () => said().includes(saying), 20_000, `a member ${moment}`)
-      child.kill('SIGTERM')
-      // Where nothing heard it, the signal stands in the place of the code; process 1 would live on.
-      assert.equal(await exit, [0, null])
-      assert.not.match(said(), /"listening"/)
-    } finally {
-      child.kill('SIGKILL')
-    }
-  })
-}
 
 test.run()
