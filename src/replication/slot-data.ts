@@ -18,7 +18,7 @@ export interface SlotData {
   slotEntries(slot: number): number
   slotLive(slot: number): number
   slotDigest(slot: number): { readonly high: number; readonly low: number }
-  dropSlot(slot: number): void
+  dropSlot(slot: number, most: number): number
   readonly floor: Stamp
   raiseFloor(stamp: Stamp, nowMs: number): void
 }

@@ -5,6 +5,10 @@
  * theirs. A copy goes astray when its slot has another holder and no grant in its stream led there: the two were cut off from each other, or one is dead.
  * Of what was streamed to it before, it may hold the only copy, confirmed to a client perhaps. So it is sent to the holder, whoever that is, before it may
  * be deleted, unless digests have shown that the holder has it. What has a seat is filled and compared anyway, and is not sent from here.
+ *
+ * A copy that is deleted counts as none from that moment on; its entries are removed a few a turn, since a slot may have millions. If anything of the slot
+ * comes meanwhile, or this member is about to take it, the rest stays: that is an old copy with gaps, as of a member that was away, and is treated as one. It
+ * may be offered again.
  */
 import { SLOT_COUNT } from '../lib/slot.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
@@ -15,6 +19,8 @@ import type { PeerIdentity } from './peers.ts'
 import { addToGroup, NONE } from './slot-table.ts'
 
 const ASK_TIMEOUT_MS = 1000
+/** Entries of deleted copies that are removed in one turn: one or two ms. A slot counts as one more. */
+export const REMOVED_A_TURN = 512
 
 export interface SurplusParts {
   /** Does the slot's holder stream it to this member? */
@@ -25,7 +31,7 @@ export interface SurplusParts {
   readonly strayed: (slot: number, term: Term) => void
   /** Whoever streamed the slot here under another term than it has now vouches for nothing any more. */
   readonly letGo: (slot: number) => void
-  /** The copy has been deleted. */
+  /** The copy counts as deleted from now on. */
   readonly deleted: (slot: number) => void
   /** Is what is here of the slot still to be sent to its holder? */
   readonly owes: (slot: number) => boolean
@@ -38,6 +44,9 @@ export class Surplus {
   readonly #parts: SurplusParts
   /** By slot: under which term the copy was streamed what its holder may lack, the first if there are several; `null` if it lacks nothing. */
   readonly #astray: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
+  /** Slots whose copies have been deleted, and whose entries have not all been removed. */
+  readonly #deleted = new Set<number>()
+  #removing = false
   #closed = false
 
   constructor(context: Context, parts: SurplusParts) {
@@ -110,19 +119,36 @@ export class Surplus {
   }
 
   #ask(holder: string, slots: SlotSet): void {
-    const { calls, logger, store, table } = this.#context
+    const { calls, logger, table } = this.#context
     calls.call(holder, KIND_SURPLUS, encodeSlots(slots), ASK_TIMEOUT_MS, (failure, body) => {
       if (failure !== null || body === null || this.#closed) return
       let dropped = 0
       for (const slot of decodeSlots(body)) {
         if (table.term(slot) === null || !this.#isSurplus(slot)) continue
-        store.dropSlot(slot)
         table.dropped(slot)
         this.#parts.deleted(slot)
+        this.#deleted.add(slot)
         dropped++
       }
-      if (dropped > 0) logger.debug({ slots: dropped }, 'deleted surplus copies')
+      if (dropped === 0) return
+      logger.debug({ slots: dropped }, 'deleted surplus copies')
+      if (!this.#removing) this.#remove()
     })
+  }
+
+  /** Removes entries of deleted copies: so many now, the rest in turns to come. */
+  #remove(): void {
+    const { clock, store, table } = this.#context
+    let most = REMOVED_A_TURN
+    for (const slot of this.#deleted) {
+      if (most <= 0) break
+      // It is a copy again, or about to be held: what has come since is not told from what was here.
+      const wanted = table.hasCopy(slot) || table.role(slot) !== NONE
+      if (!wanted) most -= 1 + store.dropSlot(slot, most)
+      if (wanted || store.slotEntries(slot) === 0) this.#deleted.delete(slot)
+    }
+    this.#removing = this.#deleted.size > 0 && !this.#closed
+    if (this.#removing) clock.soon(() => this.#remove())
   }
 
   /** Nobody streams to it, it has no seat, and its holder has all of it, for what is known here. */

@@ -9,7 +9,7 @@
  * - Eviction: approximate, by sampling (`eviction.ts`, `evictor.ts`).
  * - Sweeping goes round lists of perishable entries (`sweeper.ts`). A floor under all stamps (`floor.ts`) is how everything is flushed.
  *
- * Addresses reach 32 GiB; of a larger limit the rest stays unused. What takes long is in proportion to what is asked for: `dropSlot`, a value so
+ * Addresses reach 32 GiB; of a larger limit the rest stays unused. What takes long is in proportion to what is asked for: a value so
  * large that at the limit thousands of small entries have to go for it, and a floor that is raised among entries above and below it.
  */
 import assert from 'node:assert/strict'
@@ -82,6 +82,9 @@ export class SlabStore implements Store {
   /** Counts down, and never arrives while nobody wants samples. */
   #usesToSample = Number.POSITIVE_INFINITY
   #sampled: (entry: Entry, slot: number) => void = () => {}
+  /** Of which slot `dropSlot` removed entries last, and up to which hash. */
+  #droppedSlot = -1
+  #droppedTo = 0
 
   /** The chance keys the hash and draws the samples. */
   constructor(options: StoreOptions, random: Random) {
@@ -263,12 +266,26 @@ export class SlabStore implements Store {
     return this.#catalogue.digests.of(slot)
   }
 
-  dropSlot(slot: number): void {
+  dropSlot(slot: number, most: number): number {
     this.#revision++
+    const { tables } = this.#catalogue
     const leaving: number[] = []
-    this.#catalogue.tables.visit(slot, 0, (_hash, address) => leaving.push(address) > 0)
+    const gather = (hash: number, address: number): boolean => {
+      if (leaving.length >= most) return false
+      this.#droppedTo = hash
+      return leaving.push(address) > 0
+    }
+    // On from where the last call stopped, over no bucket that it has emptied; what came since to before that is found when nothing is behind.
+    if (slot !== this.#droppedSlot) this.#droppedTo = 0
+    this.#droppedSlot = slot
+    tables.visit(slot, this.#droppedTo, gather)
+    if (leaving.length < Math.min(most, tables.count(slot))) {
+      leaving.length = 0
+      tables.visit(slot, 0, gather)
+    }
     for (const address of leaving) this.#remove(address)
     this.#clearIfEmpty()
+    return leaving.length
   }
 
   sweep(nowMs: number, maxSteps: number, mayDrop: (slot: number, reason: DropReason) => boolean): number {

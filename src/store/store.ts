@@ -154,8 +154,11 @@ export interface Store {
   /** Kept up to date with every change. O(1). */
   slotDigest(slot: number): SlotDigest
 
-  /** Removes all entries of a slot, silently: the copy has moved elsewhere. O(entries of the slot). */
-  dropSlot(slot: number): void
+  /**
+   * Removes up to `most` entries of a slot, silently: the copy has moved elsewhere. Answers how many went: fewer than `most` only if none is left. What is
+   * left is a part of the slot like any other, until the next call. O(entries removed).
+   */
+  dropSlot(slot: number, most: number): number
 
   /**
    * Looks at up to `maxSteps` entries that may have expired or, as tombstones, outlived `tombstoneMs`, and removes those that have, in slots for

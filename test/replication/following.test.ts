@@ -17,6 +17,7 @@ import { HandOver } from '../../src/replication/hand-over.ts'
 import { encodeSlots, KIND_SURPLUS } from '../../src/replication/messages.ts'
 import { FOLLOWING, Outgoing, UNFOLLOWED } from '../../src/replication/outgoing.ts'
 import { SlotTable } from '../../src/replication/slot-table.ts'
+import { REMOVED_A_TURN } from '../../src/replication/surplus.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { entry, FakeLink, FakeNetwork, newStore, peer, term } from './fakes.ts'
 
@@ -167,6 +168,69 @@ test('a copy that was led to its new holder by a grant, or let go by the one it 
     assert.equal(scene.returned, [])
     assert.not(scene.hasCopy)
   }
+})
+
+/** Surplus: so many keys of the slot are here, nobody streams it, and its holder lets it be deleted. */
+function large(keys: number): Scene {
+  const scene = new Scene().streamed(EARLIER, 'v')
+  for (let i = 1; i < keys; i++) scene.store.apply(entry(`{${KEY}}${i}`, 'v', 1, 0, 'one'), 1)
+  scene.of('one').write((frames) => frames.unfollow(SlotSet.of([SLOT])))
+  scene.pass(10)
+  assert.is(scene.store.slotEntries(SLOT), keys)
+  return scene
+}
+
+/** How much goes each time that any does, as it happens. */
+function removals(scene: Scene, then: (times: number) => void = () => {}): number[] {
+  const removed: number[] = []
+  const dropSlot = scene.store.dropSlot.bind(scene.store)
+  scene.store.dropSlot = (slot, most) => {
+    assert.not(scene.table.hasCopy(slot), 'it counts as none')
+    removed.push(dropSlot(slot, most))
+    // In a turn between this one and the next.
+    scene.clock.soon(() => then(removed.length))
+    return removed.at(-1) as number
+  }
+  return removed
+}
+
+test('a large copy that is deleted counts as none at once, and its entries go a few a turn', () => {
+  const scene = large(4 * REMOVED_A_TURN + 7)
+  let turns = 0
+  const removed = removals(scene, () => turns++)
+  scene.review(1)
+  assert.equal(removed, [REMOVED_A_TURN, REMOVED_A_TURN, REMOVED_A_TURN, REMOVED_A_TURN, 7])
+  assert.is(turns, removed.length)
+  assert.not(scene.hasCopy)
+})
+
+const WANTED: readonly (readonly [string, (scene: Scene) => void])[] = [
+  ['an entry of it comes', (scene) => scene.following.apply(entry(`{${KEY}}news`, 'w', 200, 0, 'other'), SLOT)],
+  ['this member begins to claim it', (scene) => scene.table.beginClaim(SLOT)],
+  ['this member takes it', (scene) => scene.table.take(SLOT, term('me', 150))],
+]
+
+for (const [what, want] of WANTED) {
+  test(`a deleted copy is not removed any further once ${what}`, () => {
+    const scene = large(4 * REMOVED_A_TURN)
+    const removed = removals(scene, (times) => times === 2 && want(scene))
+    scene.following.surplus.review()
+    scene.pass(500)
+    assert.equal(removed, [REMOVED_A_TURN, REMOVED_A_TURN])
+    assert.ok(scene.store.slotEntries(SLOT) >= 2 * REMOVED_A_TURN)
+  })
+}
+
+test('a copy that was not removed to the end because an entry came is offered again, and then goes with it', () => {
+  const scene = large(4 * REMOVED_A_TURN)
+  const come = entry(`{${KEY}}news`, 'w', 200, 0, 'other')
+  removals(scene, (times) => times === 2 && scene.following.apply(come, SLOT))
+  scene.following.surplus.review()
+  scene.pass(500)
+  assert.ok(scene.table.hasCopy(SLOT))
+  scene.review(1)
+  assert.not(scene.hasCopy)
+  assert.not(scene.table.hasCopy(SLOT))
 })
 
 test('a copy with a seat is compared first: one that holds the same is not sent, one that was filled is', () => {

@@ -440,7 +440,9 @@ function stepArbitrary(valueLengths: readonly number[]): fc.Arbitrary<Step> {
       const held = trial.held.get(of.key)
       trial.drop(of.key, of.exact && held !== undefined ? held : versionAt(trial, of.stamp))
     }),
-    step(1, 'dropSlot', key, (trial, of) => trial.dropSlot(slotOfKey(of))),
+    step(1, 'dropSlot', fc.record({ key, most: fc.option(fc.integer({ min: 0, max: 5 })) }), (trial, of) =>
+      trial.dropSlot(slotOfKey(of.key), of.most ?? undefined),
+    ),
     step(1, 'clear', fc.constant(null), (trial) => trial.clear()),
     step(2, 'raiseFloor', stamp, (trial, of) => trial.raiseFloor(versionAt(trial, of))),
     // To a version that is held: whatever came later stays.

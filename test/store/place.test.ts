@@ -45,7 +45,7 @@ test('what was looked at is overwritten, and what was not there is inserted', ()
 const CHANGES: readonly [what: string, change: (store: Store, put: (key: string, value: string, ms: number) => string) => void][] = [
   ['the key was written', (_store, put) => put('a', 'meanwhile, and so long that it lies elsewhere', 5)],
   ['the key was dropped', (store) => store.drop(Buffer.from('a'), 0, 1, { ms: 1, counter: 0, writer: 'me' })],
-  ['its slot was dropped', (store) => store.dropSlot(slotOf(Buffer.from('a')))],
+  ['its slot was dropped', (store) => store.dropSlot(slotOf(Buffer.from('a')), 1)],
   ['all was cleared', (store) => store.clear()],
   ['a floor was raised', (store) => store.raiseFloor({ ms: 3, counter: 0 }, 1000)],
   [
@@ -67,7 +67,7 @@ for (const [what, change] of CHANGES) {
     assert.is(put('a', 'two', 10, place), 'applied')
     assert.is(read('a'), 'two')
     assert.is(store.slotEntries(slotOf(Buffer.from('a'))), 1)
-    store.dropSlot(slotOf(Buffer.from('a')))
+    store.dropSlot(slotOf(Buffer.from('a')), 1)
     assert.is(read('a'), undefined)
   })
 }

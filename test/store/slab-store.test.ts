@@ -263,8 +263,32 @@ test('one slot may hold all the keys: a hash tag on every one', () => {
     met += page % 64 === 0 ? 1 : 0
   } while (token !== null)
   assert.is(met, store.slotEntries(slot))
-  store.dropSlot(slot)
+  assert.is(store.dropSlot(slot, count), met)
   assert.is(store.stats().entries, count - met)
+})
+
+test('a slot is dropped in pieces of the size that is asked for, whatever comes to it in between', () => {
+  const { store } = storeOf(64 * MIB, 'noeviction')
+  const count = 5000
+  for (let i = 0; i < count; i++) set(store, `{tag}${i}`, { bytes: 1 })
+  const slot = 8338
+  let left = count
+  for (let piece = 0; piece < 4; piece++) {
+    assert.is(store.dropSlot(slot, 600), 600)
+    left -= 600
+    assert.is(store.slotEntries(slot), left)
+    // To before and to behind the place that has been reached.
+    for (let i = 0; i < 50; i++) set(store, `{tag}new-${piece}-${i}`, { bytes: 1 })
+    left += 50
+    set(store, `other-${piece}`, { bytes: 1 })
+  }
+  while (left > 0) {
+    const gone = Math.min(left, 700)
+    assert.is(store.dropSlot(slot, 700), gone)
+    left -= gone
+  }
+  assert.is(store.dropSlot(slot, 700), 0)
+  assert.is(store.stats().entries, 4)
 })
 
 test.run()

@@ -122,9 +122,13 @@ export class Trial {
     this.check()
   }
 
-  dropSlot(slot: number): void {
-    this.store.dropSlot(slot)
-    for (const key of [...this.held.keys()]) if (slotOfKey(key) === slot) this.held.delete(key)
+  /** Which of the slot's entries go, where not all do, is the store's choice. */
+  dropSlot(slot: number, most: number = Number.MAX_SAFE_INTEGER): void {
+    const keys = [...this.held.keys()].filter((key) => slotOfKey(key) === slot)
+    const dropped = this.store.dropSlot(slot, most)
+    assert.is(dropped, Math.min(most, keys.length), `of ${keys.length} entries of slot ${slot}, ${most} at the most`)
+    const entry = new Entry()
+    for (const key of keys) if (dropped === keys.length || !this.#peek(key, entry)) this.held.delete(key)
     this.check()
   }
 

@@ -92,9 +92,9 @@ export class DataWatch {
       }
     }
     const dropSlot = store.dropSlot.bind(store)
-    store.dropSlot = (slot) => {
+    store.dropSlot = (slot, most) => {
       this.#beforeDrop(life, slot)
-      dropSlot(slot)
+      return dropSlot(slot, most)
     }
   }
 
