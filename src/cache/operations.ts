@@ -261,6 +261,7 @@ export class Operations {
     const source = this.#found.copy()
     const entry = this.#written
     entry.tombstone = false
+    entry.outlived = false
     entry.kind = source.kind
     entry.expiresAtMs = source.expiresAtMs
     entry.setKey(target).setValue(source.value)
@@ -367,6 +368,7 @@ export class Operations {
   #write(operation: Operation, slot: number, kind: ValueKind, expiresAtMs: number, answer: Entry | null): Outcome {
     const entry = this.#written
     entry.tombstone = false
+    entry.outlived = false
     entry.kind = kind
     entry.expiresAtMs = expiresAtMs
     entry.setKey(operation.key, operation.keyStart, operation.keyEnd)

@@ -13,6 +13,8 @@ import { checkedMs } from './stamp-codec.ts'
 const FLAG_JSON = 1
 const FLAG_TOMBSTONE = 2
 const FLAG_EXPIRES = 4
+/** Members of earlier versions pass over it. */
+const FLAG_OUTLIVED = 8
 
 const STAMP_BYTES = 8
 const EXPIRY_BYTES = 6
@@ -40,7 +42,8 @@ export function encodeEntry(writer: ByteWriter, entry: Entry, withValue: boolean
   if (keyLength > MAX_KEY_BYTES) throw new RangeError(`a key of ${keyLength} bytes does not fit a field of ${MAX_KEY_BYTES}`)
   let at = writer.claim(FIXED_BYTES + name.length + (expires ? EXPIRY_BYTES : 0) + keyLength + valueLength)
   const { buffer } = writer
-  buffer[at] = (entry.kind === VALUE_JSON ? FLAG_JSON : 0) | (entry.tombstone ? FLAG_TOMBSTONE : 0) | (expires ? FLAG_EXPIRES : 0)
+  buffer[at] = (entry.kind === VALUE_JSON ? FLAG_JSON : 0) | (entry.tombstone ? FLAG_TOMBSTONE : 0)
+  if (expires) buffer[at] = (buffer[at] as number) | FLAG_EXPIRES | (entry.outlived ? FLAG_OUTLIVED : 0)
   putMs(buffer, at + 1, entry.ms)
   buffer[at + 7] = entry.counter >>> 8
   buffer[at + 8] = entry.counter
@@ -71,6 +74,7 @@ export function decodeEntry(reader: ByteReader, into: Entry): Entry {
   const flags = buffer[at] as number
   into.kind = (flags & FLAG_JSON) !== 0 ? VALUE_JSON : VALUE_STRING
   into.tombstone = (flags & FLAG_TOMBSTONE) !== 0
+  into.outlived = (flags & FLAG_OUTLIVED) !== 0
   into.ms = checkedMs(msAt(buffer, at + 1))
   into.counter = ((buffer[at + 7] as number) << 8) | (buffer[at + 8] as number)
   const nameLength = buffer[at + 9] as number

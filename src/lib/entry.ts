@@ -18,6 +18,11 @@ export class Entry extends Item {
   tombstone = false
   /** Milliseconds since 1970 at which the entry ceases to exist; `NEVER` (0) for one that does not. */
   expiresAtMs: number = NEVER
+  /**
+   * Of an entry that expires: it took the place of one that would be there for longer, or of a deletion. A copy that missed it may have that older one still,
+   * so its end has to be remembered as a deletion's is. Means nothing for any other entry.
+   */
+  outlived = false
 
   /** An independent copy with bytes of its own, or of the key's alone. */
   copy(withValue: boolean = true): Entry {
@@ -25,6 +30,7 @@ export class Entry extends Item {
     copy.kind = this.kind
     copy.tombstone = this.tombstone
     copy.expiresAtMs = this.expiresAtMs
+    copy.outlived = this.outlived
     return copy.setKey(Buffer.from(this.keyBytes())).setValue(withValue ? Buffer.from(this.valueBytes()) : NO_BYTES)
   }
 

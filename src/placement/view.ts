@@ -38,6 +38,8 @@ export class View {
   readonly replicas: number
   /** Fewer than half of the members that may be running are present: if this is one side of a partition, it is the smaller one. */
   readonly isMinority: boolean
+  /** All members that may be running are present. */
+  readonly isWhole: boolean
   readonly #present = new Map<string, Presence>()
   readonly #knownGone: ReadonlySet<string>
   readonly #sight: Sight
@@ -49,6 +51,7 @@ export class View {
     this.#knownGone = new Set(input.knownGone)
     const { counted, present } = this.#count([...this.ring.names, ...(input.missing ?? [])])
     this.isMinority = present * 2 < counted
+    this.isWhole = present === counted
     // A minority that waited until the others' places were given up is one still: else its later terms would depose the majority.
     this.#sight = present * 2 > counted ? 'most' : present * 2 === counted ? 'half' : 'few'
   }

@@ -141,6 +141,12 @@ export class Followers {
     return since < 0 || !seats.every((name) => name === self || this.inSync(name, slot, nowMs)) ? -1 : nowMs - since
   }
 
+  /** Do all that follow the slot have what was written to it this long ago? */
+  haveAllFrom(slot: number, ageMs: number, nowMs: number): boolean {
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) if (!outgoing.holdsFrom(ageMs, nowMs)) return false
+    return true
+  }
+
   /** Puts a grant of slots (held by this member until now) into the streams of all that follow them, and lets it leave at once. */
   grant(number: number, term: Term, slots: SlotSet): void {
     const byOutgoing = new Map<Outgoing, SlotSet>()

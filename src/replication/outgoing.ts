@@ -29,6 +29,8 @@ export const COMPLETE = 5
 export type FollowState = 0 | 1 | 2 | 3 | 4 | 5
 
 const IN_SYNC_MS = 1000
+/** Stamps of entries are whole milliseconds, and were given a moment before their message was. */
+const ROUNDING_MS = 20
 const WINDOW_BYTES = 8 * 1024 * 1024
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 /** Of more frames a message is made before the turn ends: what is copied and sent at once should not push everything else out of the processor's cache. */
@@ -173,6 +175,12 @@ export class Outgoing {
     if (this.states[slot] !== COMPLETE || nowMs - this.#lastAckMs >= IN_SYNC_MS) return false
     const [oldest] = this.#waiting
     return oldest === undefined || nowMs - oldest.sinceMs < IN_SYNC_MS
+  }
+
+  /** Has the follower acknowledged all that was written this long ago, or longer? */
+  holdsFrom(ageMs: number, nowMs: number): boolean {
+    if (this.#frames.bytes === 0 && this.#waiting.length === 0) return true
+    return nowMs - (this.#waiting[0]?.sinceMs ?? nowMs) + ROUNDING_MS < ageMs
   }
 
   /**

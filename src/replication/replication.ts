@@ -20,6 +20,7 @@ import { encodeBulkAck, type Refused, readBulk } from './bulk.ts'
 import { Claims } from './claims.ts'
 import { Confirmations } from './confirmations.ts'
 import type { Context } from './context.ts'
+import { Endings } from './endings.ts'
 import { Fence } from './fence.ts'
 import { Followers } from './followers.ts'
 import { Following } from './following.ts'
@@ -122,6 +123,7 @@ export class Replication {
   readonly #publication: Publication
   readonly #fence: Fence
   readonly #marks: Marks
+  readonly #endings: Endings
   readonly #ledger: Ledger
   readonly #repair: Repair
   readonly #sendBack: SendBack
@@ -176,6 +178,11 @@ export class Replication {
       position: (slot) => this.#following.streamOf(slot, this.#table.term(slot) as Term)?.position ?? null,
       hear: (peer, done) => this.#publication.fetch(peer, done),
       discarded: () => this.#ledger.count('discarded', 1),
+    })
+    this.#endings = new Endings(this.#context, this.#followers, {
+      unaccounted: options.unaccounted,
+      write: (tombstone, slot) => this.write(tombstone, slot),
+      forgotten: (entry, slot) => this.#marks.collected(entry, slot),
     })
     this.#sendBack = new SendBack(this.#context, this.#followers, this.#marks, this.#ledger)
     this.#confirmations = new Confirmations(clock, this.#followers)
@@ -327,7 +334,8 @@ export class Replication {
   dropped(entry: Entry, slot: number, evicted: boolean): void {
     if (entry.tombstone) this.#marks.collected(entry, slot)
     if (evicted && !this.#table.isPrimary(slot)) this.#following.corrector.evicted()
-    if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)
+    if (!this.#table.isPrimary(slot)) return
+    if (entry.tombstone || evicted || !this.#endings.ended(entry, slot)) this.#followers.appendDrop(entry, slot)
   }
 
   /** Expiry belongs to the primary; so does the collection of tombstones, once all seats have them. */
@@ -449,6 +457,7 @@ export class Replication {
     if (nowMs - this.#lastReviewMs >= REVIEW_MS) {
       this.#lastReviewMs = nowMs
       this.#followers.review(nowMs)
+      this.#endings.review(nowMs)
       this.#following.doubtSilent(nowMs)
       this.#following.surplus.review()
       this.#marks.review()
@@ -473,6 +482,7 @@ export class Replication {
     this.#closed = true
     this.#claims.close()
     this.#following.close()
+    this.#endings.close()
     this.#sendBack.close()
     this.#publication.close()
   }

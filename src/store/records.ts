@@ -31,6 +31,7 @@ const PERISHABLE_BYTES = 12
 const JSON_BIT = 1
 const TOMBSTONE_BIT = 2
 const PERISHABLE_BIT = 4
+const OUTLIVED_BIT = 8
 const LENGTH_SHIFT = 4
 
 /** A stamp to be written to. */
@@ -72,7 +73,8 @@ export class Records {
       (valueLength << LENGTH_SHIFT) |
       (entry.kind === VALUE_JSON ? JSON_BIT : 0) |
       (entry.tombstone ? TOMBSTONE_BIT : 0) |
-      (perishable ? PERISHABLE_BIT : 0)
+      (perishable ? PERISHABLE_BIT : 0) |
+      (perishable && entry.outlived ? OUTLIVED_BIT : 0)
     words[at + KEY] = keyLength | (writer << 16)
     let to = unit * UNIT_BYTES + HEADER_BYTES
     if (perishable) {
@@ -141,6 +143,7 @@ export class Records {
     into.valueEnd = keyEnd + (value >>> LENGTH_SHIFT)
     into.kind = (value & JSON_BIT) !== 0 ? VALUE_JSON : VALUE_STRING
     into.tombstone = (value & TOMBSTONE_BIT) !== 0
+    into.outlived = (value & OUTLIVED_BIT) !== 0
     into.ms = (high & 0xffff) * 2 ** 32 + (words[at + MS_LOW] as number)
     into.counter = high >>> 16
     into.writer = this.#writers.nameOf(key >>> 16)
@@ -201,6 +204,13 @@ export class Records {
     const flags = this.#word(address, VALUE)
     if ((flags & (PERISHABLE_BIT | TOMBSTONE_BIT)) === 0) return true
     return (flags & TOMBSTONE_BIT) === 0 && !this.isExpired(address, nowMs)
+  }
+
+  /** Would a copy that misses what replaces this entry at `expiresAtMs` have something of the key for longer, or know less of what was deleted? */
+  outlives(address: number, expiresAtMs: number): boolean {
+    const flags = this.#word(address, VALUE)
+    if ((flags & PERISHABLE_BIT) === 0 || (flags & (TOMBSTONE_BIT | OUTLIVED_BIT)) !== 0) return true
+    return this.expiryOf(address) > expiresAtMs
   }
 
   /** Orders an entry's version against this one, as `compareVersions` does. */

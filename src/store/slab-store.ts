@@ -14,7 +14,7 @@
  */
 import assert from 'node:assert/strict'
 import { NO_BYTES } from '../lib/bytes.ts'
-import { Entry } from '../lib/entry.ts'
+import { Entry, NEVER } from '../lib/entry.ts'
 import type { Place } from '../lib/place.ts'
 import type { Random } from '../lib/random.ts'
 import type { RequestRun } from '../lib/request-run.ts'
@@ -191,6 +191,7 @@ export class SlabStore implements Store {
       const order = records.compareVersion(old, entry.ms, entry.counter, entry.writer)
       if (order === 0) return 'same'
       if (order > 0) return 'stale'
+      if (entry.expiresAtMs !== NEVER && !entry.outlived) entry.outlived = records.outlives(old, entry.expiresAtMs)
     }
     if (entry.keyEnd - entry.keyStart > MAX_KEY_BYTES || entry.valueEnd - entry.valueStart > MAX_VALUE_BYTES) return 'full'
     const source = this.#outside(entry)
@@ -437,6 +438,7 @@ export class SlabStore implements Store {
     copied.kind = entry.kind
     copied.tombstone = entry.tombstone
     copied.expiresAtMs = entry.expiresAtMs
+    copied.outlived = entry.outlived
     return copied
   }
 

@@ -114,7 +114,7 @@ export interface Store {
 
   /**
    * Last writer wins: stores the entry unless the key has one of the same or a larger version, or its stamp is at or below the floor. Copies all
-   * bytes. May evict others. A caller that knows the key's slot may say so, and one that has just peeked at this very key may hand in the place. O(1).
+   * bytes; marks the given entry, too, as `outlived` where it is. May evict others. A caller that knows the key's slot may say so, and one that has just peeked at this very key may hand in the place. O(1).
    */
   apply(entry: Entry, nowMs: number, slot?: number, place?: Place): ApplyOutcome
 

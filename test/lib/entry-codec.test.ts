@@ -56,6 +56,20 @@ test('every entry comes back as it went in, into an entry used before', () => {
   )
 })
 
+test('that an entry was outlived is told of those that expire', () => {
+  for (const [expiresAtMs, outlived, told] of [
+    [5000, true, true],
+    [5000, false, false],
+    [NEVER, true, false],
+  ] as const) {
+    const entry = fill(new Entry(), { ...SAMPLE, expiresAtMs })
+    entry.outlived = outlived
+    const writer = new ByteWriter(8)
+    encodeEntry(writer, entry)
+    assert.is(decodeEntry(new ByteReader(writer.toBuffer()), new Entry()).outlived, told)
+  }
+})
+
 test('no entry takes more than the overhead promises', () => {
   fc.assert(
     fc.property(held, (entry) => {

@@ -5,9 +5,10 @@
 // deadline: 400 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { EXPIRY_IN } from '../../src/cache/operation.ts'
 import { Marks } from '../../src/replication/marks.ts'
 import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
-import { deleteOf } from '../support/operations.ts'
+import { deleteOf, setOf } from '../support/operations.ts'
 
 const test = suite('simulation: tombstones')
 
@@ -92,6 +93,94 @@ test('where marks are ignored, the same member brings deleted keys back', () => 
   } finally {
     Marks.prototype.settle = settle
   }
+})
+
+/** One member is cut off while every other key is written by the rest once more, to live for a second; it is back when all of those have been swept. */
+function awayWhileKeysExpire(seed: number, awayMs: number, deletedFirst: boolean): { run: Cluster; wrong: number[]; kept: number } {
+  const run = cluster({ nodes: 3, seed, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  const lives = [...run.lives.values()] as [Life, Life, Life]
+  all(run, 'the keys to be written', (i, done) => set(lives[i % 3] as Life, `key-${i}`, `value-${i}`, done))
+  run.clock.advance(2000)
+  const [alone, ...others] = lives
+  for (const other of others) {
+    run.network.cut(alone.host, other.host)
+    run.network.cut(other.host, alone.host)
+  }
+  run.clock.advance(20_000)
+  const odd = (what: string, send: (life: Life, i: number, done: (error: Error | null) => void) => void): void =>
+    all(run, what, (i, done) => {
+      if (i % 2 === 0) done(null)
+      else send(others[i % 4 === 1 ? 0 : 1] as Life, i, done)
+    })
+  if (deletedFirst) odd('keys to be deleted', (life, i, done) => life.node.cache.execute(deleteOf(`key-${i}`), (error) => done(error)))
+  odd('keys to be written again', (life, i, done) =>
+    life.node.cache.execute(setOf(`key-${i}`, 'brief', { expiry: EXPIRY_IN, expiryMs: 1000 }), (error) => done(error)),
+  )
+  run.clock.advance(awayMs)
+  for (const { node } of others) assert.is(node.stats().store.expiring, 0, 'every entry that expired has been swept')
+  run.network.joinAll()
+  run.clock.advance(20_000)
+  const present = found(run)
+  const wrong = [...present].filter((i) => i % 2 === 1)
+  return { run, wrong, kept: present.size - wrong.length }
+}
+
+for (const [seed, awayMs, deletedFirst] of [
+  [1, 5000, false],
+  [3, 60_000, true],
+  [4, AWAY_MS, false],
+] as const) {
+  test(`what a key had before it was written to expire ${deletedFirst ? 'and was deleted ' : ''}does not return with a member that was away for ${awayMs / 1000} s`, () => {
+    const { run, wrong, kept } = awayWhileKeysExpire(seed, awayMs, deletedFirst)
+    assert.equal(wrong, [])
+    assert.is(kept, KEYS / 2)
+    run.untilAgreed(60_000)
+    run.close()
+  })
+}
+
+test('where all members are there, keys that are written first and told to expire after leave no tombstones', () => {
+  const run = cluster({ nodes: 3, seed: 5, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(30_000)
+  const lives = [...run.lives.values()]
+  const tombstones = (): number => lives.reduce((sum, { node }) => sum + node.stats().store.tombstones, 0)
+  for (let round = 0; round < 3; round++) {
+    all(run, 'the keys to be written', (i, done) => set(lives[i % 3] as Life, `key-${i}`, 'first', done))
+    all(run, 'the keys to be told to expire', (i, done) =>
+      (lives[i % 3] as Life).node.cache.execute(setOf(`key-${i}`, 'brief', { expiry: EXPIRY_IN, expiryMs: 300 }), (error) => done(error)),
+    )
+    run.runUntil(() => lives.every(({ node }) => node.stats().store.expiring === 0), 5000, 'the keys to be swept')
+    assert.is(tombstones(), 0)
+  }
+  run.close()
+})
+
+test('while a member is away, what is written to expire at the same distance as before leaves no tombstones, what is shortened does', () => {
+  const run = cluster({ nodes: 3, seed: 6, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  const [alone, ...others] = [...run.lives.values()] as [Life, Life, Life]
+  for (const other of others) {
+    run.network.cut(alone.host, other.host)
+    run.network.cut(other.host, alone.host)
+  }
+  run.clock.advance(20_000)
+  const brief = (i: number, expiryMs: number, done: (error: Error | null) => void): void =>
+    (others[i % 2] as Life).node.cache.execute(setOf(`key-${i}`, 'brief', { expiry: EXPIRY_IN, expiryMs }), (error) => done(error))
+  for (let round = 0; round < 3; round++) all(run, 'the keys to be written', (i, done) => brief(i, 2000, done))
+  all(run, 'some keys to be written to expire sooner', (i, done) => (i < 10 ? brief(i, 1000, done) : done(null)))
+  run.clock.advance(5000)
+  const holders = others.reduce((sum, { node }) => sum + node.stats().store.tombstones, 0)
+  assert.is(
+    others.reduce((sum, { node }) => sum + node.stats().store.expiring, 0),
+    0,
+  )
+  assert.is(holders, 2 * 10, 'each at its primary and its follower')
+  run.close()
 })
 
 test.run()

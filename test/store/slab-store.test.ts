@@ -159,6 +159,33 @@ test('an expired entry goes as expired, ahead of others', () => {
   assert.equal([store.stats().expiredTotal, store.stats().evictedTotal], [expired.length, dropped.length - expired.length])
 })
 
+test('an entry that takes the place of one that would last longer, or of a deletion, is marked, and so is what takes its place', () => {
+  const { store } = storeOf(4 * MIB, 'allkeys-lru')
+  const into = new Entry()
+  const outlived = (key: string): boolean => store.peek(latin1(key), 0, key.length, into) && into.outlived
+  const soon = { expiresAtMs: NOW_MS + 1000 }
+  const late = { expiresAtMs: NOW_MS + 2000 }
+  const lists: readonly (readonly [string, readonly More[], boolean])[] = [
+    ['alone', [soon], false],
+    ['renewed', [soon, soon, late], false],
+    ['shortened', [late, soon], true],
+    ['limited', [{}, soon], true],
+    ['deleted', [{ tombstone: true }, soon], true],
+    ['renewed after it was shortened', [late, soon, late], true],
+    ['set free', [{}, soon, {}], false],
+    ['limited again', [{}, soon, {}, late], true],
+  ]
+  for (const [key, writes, expected] of lists) {
+    for (const more of writes) assert.is(set(store, key, more), 'applied')
+    assert.is(outlived(key), expected, key)
+  }
+  const copy = new Entry().setKey(latin1('elsewhere')).setVersion(++ms, 0, 'jackdaw-0')
+  copy.expiresAtMs = NOW_MS + 1000
+  copy.outlived = true
+  store.apply(copy, NOW_MS)
+  assert.ok(outlived('elsewhere'), 'what another member found out is kept')
+})
+
 test('a few tombstones outlive live entries of any age, many go first', () => {
   const few = storeOf(4 * MIB, 'allkeys-lru')
   for (let i = 0; i < 50; i++) set(few.store, `t${i}`, { tombstone: true })

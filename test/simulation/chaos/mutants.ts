@@ -91,9 +91,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rewrites: [
       {
         file: 'replication/replication.ts',
-        find: 'if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)',
-        replace: `if (this.#table.isPrimary(slot)) this.#followers.appendDrop(entry, slot)
-    else this.#table.markPartial(slot)`,
+        find: '    if (!this.#table.isPrimary(slot)) return\n',
+        replace: '    if (!this.#table.isPrimary(slot)) this.#table.markPartial(slot)\n    if (!this.#table.isPrimary(slot)) return\n',
       },
     ],
     seed: 5,
