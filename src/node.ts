@@ -175,6 +175,7 @@ export class Node {
       logger,
       store: this.#store,
       calls: this.#calls,
+      around: this.#relay,
       isGone: (name, generation) => this.#isGone(name, generation),
       mayClaim: () => this.#mayClaim(),
       unaccounted: () => this.#unaccounted(),

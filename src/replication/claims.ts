@@ -126,7 +126,7 @@ export class Claims {
    * `timeoutMs` has passed.
    */
   query(slots: SlotSet, timeoutMs: number, done: (answers: readonly ReadonlyMap<number, Holding>[], missing: number) => void): void {
-    const { calls, self, view } = this.#context
+    const { around, self, view } = this.#context
     const answers: ReadonlyMap<number, Holding>[] = []
     const names = [...view().present()].map((member) => member.name).filter((name) => name !== self().name)
     let open = names.length
@@ -135,7 +135,7 @@ export class Claims {
     }
     if (open === 0) done(answers, 0)
     for (const name of names) {
-      queryHoldings(calls, name, slots, timeoutMs, (holdings) => {
+      queryHoldings(around, name, slots, timeoutMs, (holdings) => {
         if (holdings !== null) answers.push(holdings)
         finish()
       })
@@ -184,8 +184,8 @@ export class Claims {
   }
 
   #askOne(round: Round, name: string): void {
-    const { calls, clock } = this.#context
-    queryHoldings(calls, name, round.slots, QUERY_TIMEOUT_MS, (holdings) => {
+    const { around, clock } = this.#context
+    queryHoldings(around, name, round.slots, QUERY_TIMEOUT_MS, (holdings) => {
       if (this.#events.fenced() || this.#round !== round || !round.waiting.has(name)) return
       if (holdings !== null) {
         round.answers.set(name, holdings)

@@ -17,6 +17,8 @@ export interface Context {
   readonly logger: Logger
   readonly store: SlotData
   readonly calls: PeerCalls
+  /** Calls that go around a cut link, by way of a third: what is asked is not to depend on who brings it. */
+  readonly around: Pick<PeerCalls, 'call'>
   readonly table: SlotTable
   readonly view: () => View
   /** Is this life known to be over? False for one that nobody has heard of yet. */

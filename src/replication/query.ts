@@ -8,7 +8,7 @@ export const QUERY_TIMEOUT_MS = 1000
 
 /** Calls back once, with `null` when there is no answer within `timeoutMs`. */
 export function queryHoldings(
-  calls: PeerCalls,
+  calls: Pick<PeerCalls, 'call'>,
   name: string,
   slots: SlotSet,
   timeoutMs: number,

@@ -66,6 +66,8 @@ export interface ReplicationOptions {
   readonly logger: Logger
   readonly store: SlotData
   readonly calls: PeerCalls
+  /** Around a cut link. */
+  readonly around: Pick<PeerCalls, 'call'>
   readonly isGone: (name: string, generation: number) => boolean
   readonly mayClaim: () => boolean
   readonly unaccounted: () => readonly string[]
@@ -144,7 +146,7 @@ export class Replication {
 
   constructor(options: ReplicationOptions) {
     this.#options = options
-    const { calls, clock, hybrid, isGone, logger, self, store } = options
+    const { around, calls, clock, hybrid, isGone, logger, self, store } = options
     this.#table = new SlotTable({
       isGone,
       routesChanged: () => {
@@ -164,6 +166,7 @@ export class Replication {
       logger,
       store,
       calls,
+      around,
       isGone,
       table: this.#table,
       view: () => this.#view,

@@ -46,13 +46,15 @@ class Scene {
     third.handle(KIND_PULL, (_from, _body, respond) => {
       this.pulled = () => respond?.(Buffer.from([1]))
     })
+    const calls = network.join(peer('me'))
     const context: Context = {
       self: () => peer('me'),
       clock: this.clock,
       hybrid: new HybridClock(this.clock),
       logger: SILENT,
       store: newStore(),
-      calls: network.join(peer('me')),
+      calls,
+      around: calls,
       table: this.table,
       view: () => this.#present,
       marks: () => new Map(),

@@ -42,13 +42,15 @@ class Scene {
   readonly #primaries = new Map<string, Outgoing>()
 
   constructor() {
+    const calls = this.network.join(peer('me'))
     const context: Context = {
       self: () => peer('me'),
       clock: this.clock,
       hybrid: this.hybrid,
       logger: SILENT,
       store: this.store,
-      calls: this.network.join(peer('me')),
+      calls,
+      around: calls,
       table: this.table,
       view: () => new View({ ringNames: this.hasSeat ? ['me', 'one'] : ['one'], present: [], knownGone: [], replicas: 1 }),
       marks: () => new Map(),

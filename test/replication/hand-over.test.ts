@@ -64,6 +64,7 @@ class Member {
       logger: SILENT,
       store: this.store,
       calls: this.calls,
+      around: this.calls,
       table: this.table,
       view: () => this.view,
       marks: () => new Map(),

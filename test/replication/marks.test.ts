@@ -33,13 +33,15 @@ class Scene {
   discarded = 0
 
   constructor() {
+    const calls = new FakeNetwork(this.clock).join(peer('me'))
     const context: Context = {
       self: () => peer('me'),
       clock: this.clock,
       hybrid: this.hybrid,
       logger: SILENT,
       store: this.store,
-      calls: new FakeNetwork(this.clock).join(peer('me')),
+      calls,
+      around: calls,
       table: this.table,
       view: () =>
         new View({

@@ -48,6 +48,7 @@ class Scene {
       logger: SILENT,
       store,
       calls,
+      around: calls,
       table: this.table,
       view: () => new View({ ringNames: ['me', 'holder'], present: [], knownGone: [], replicas: 1 }),
       marks: () => new Map(),

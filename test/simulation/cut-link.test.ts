@@ -232,4 +232,57 @@ test('a cut of half a minute and more that heals leaves the seats where they bel
   run.close()
 })
 
+test('a member that dies while the link between two others is cut is replaced as soon as without the cut, and for good', () => {
+  const run = cluster({ nodes: 4, seed: 33 })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(6000)
+  const [a, b, c] = [run.life('jackdaw-0'), run.life('jackdaw-1'), run.life('jackdaw-2')]
+  cutBetween(run, a, b, 'both')
+  run.clock.advance(8000)
+  const slots: number[] = []
+  for (let slot = 0; slot < SLOT_COUNT; slot++) if (c.node.inside.replication.isPrimary(slot)) slots.push(slot)
+  run.kill('jackdaw-2')
+  const others = [...run.lives.values()]
+  run.runUntil(() => a.node.inside.membership.members().some(({ name, state }) => name === c.name && state === 'dead'), 10_000, 'the death')
+  run.clock.advance(3000)
+  const left = slots.filter((slot) => !others.some(({ node }) => node.inside.replication.executes(slot)))
+  assert.is(left.length, 0)
+  const weak = slots.filter((slot) => !others.some(({ node }) => node.inside.replication.term(slot)?.strong))
+  assert.is(weak.length, 0)
+  run.close()
+})
+
+test('calls on all keys go around the cut too', () => {
+  const run = cluster({ nodes: 3, seed: 34 })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(6000)
+  const [a, b] = [run.life('jackdaw-0'), run.life('jackdaw-1')]
+  cutBetween(run, a, b, 'both')
+  run.clock.advance(8000)
+  const keys = Array.from({ length: 300 }, (_, i) => `key-${i}`)
+  for (const key of keys) set(a, key, 'value', (error) => assert.is(error, null))
+  run.clock.advance(500)
+  let size = -1
+  a.node.cache.size((error, count) => {
+    assert.is(error, null)
+    size = count
+  })
+  const scan = a.node.cache.scan({ prefix: Buffer.from('key-'), suffix: Buffer.alloc(0), after: null, values: false })
+  const found = new Set<string>()
+  let through = false
+  const next = (): void =>
+    scan.next((error, page) => {
+      assert.is(error, null)
+      for (const entry of page?.entries ?? []) found.add(entry.keyBytes().toString())
+      if (page?.done) through = true
+      else next()
+    })
+  next()
+  run.runUntil(() => through && size >= 0, 3000, 'all keys to be counted and listed')
+  assert.equal([size, found.size], [keys.length, keys.length])
+  run.close()
+})
+
 test.run()
