@@ -10,6 +10,12 @@ import type { Term } from '../placement/index.ts'
 export interface Authority {
   executes(slot: number): boolean
   isPrimary(slot: number): boolean
+  /** The slot is executed here and lacks what another copy has: that is to be asked for a key before the key is used. */
+  lacks(slot: number): boolean
+  /** Some slot does. */
+  readonly lacking: boolean
+  /** Gets what other copies have of these keys, of a slot that lacks something; calls back once, in bounded time. */
+  ask(keys: readonly Buffer[], slot: number, done: () => void): void
   /** True while nothing held here may be served. */
   readonly fenced: boolean
   /** True while no write may be accepted here: this member sees less than half of the cluster, and was told to refuse them then. */

@@ -106,7 +106,7 @@ export class BatchServer {
         this.#refusedTotal++
         writeRefusal(answer, this.#authority.term(slot))
       }
-    } else if (operation.ack !== ACK_LOCAL || answer.length > MAX_ANSWER_BYTES) {
+    } else if (operation.ack !== ACK_LOCAL || this.#authority.lacks(slot) || answer.length > MAX_ANSWER_BYTES) {
       answer.u8(ANSWER_ALONE)
     } else {
       this.#executor.run(operation, slot, 0, this.#done)

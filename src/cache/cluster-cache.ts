@@ -144,7 +144,7 @@ export class ClusterCache implements Cache {
       return
     }
     this.#count(operation)
-    if (!this.#authority.executes(slot) && !this.#mayReadHere(operation, slot)) {
+    if (!this.#isWhollyHere(slot) && !this.#mayReadHere(operation, slot)) {
       this.#forward(operation, slot, done)
       return
     }
@@ -175,7 +175,7 @@ export class ClusterCache implements Cache {
       if (operationRow(operation.code)?.twoKeys && secondSlot(operation) !== own) oneSlot = false
       if (slot === -1) slot = own
       else if (own !== slot) oneSlot = false
-      here &&= this.#authority.executes(own)
+      here &&= this.#isWhollyHere(own)
     }
     if (slot === -1) {
       done(null)
@@ -320,6 +320,11 @@ export class ClusterCache implements Cache {
       done(error, outcome)
     }
     return new OperationErrand(operation, slot, this.#executor, counted)
+  }
+
+  /** Executed here, and nothing of it is elsewhere only. */
+  #isWhollyHere(slot: number): boolean {
+    return this.#authority.executes(slot) && !this.#authority.lacks(slot)
   }
 
   /** Whether a slot's copy here may answer in its primary's place. What has expired is hidden there too; it stays until the primary says that it is gone. */

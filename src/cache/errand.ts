@@ -25,6 +25,8 @@ export interface Errand {
   /** The call that brings it to a peer. */
   readonly kind: number
   readonly slot: number
+  /** What it is about. */
+  readonly keys: readonly Buffer[]
   /** What it holds in memory while it waits. */
   readonly bytes: number
   readonly writes: boolean
@@ -54,6 +56,10 @@ export class OperationErrand implements Errand {
     this.#operation = operation
     this.#executor = executor
     this.#done = done
+  }
+
+  get keys(): Buffer[] {
+    return keysOf(this.#operation)
   }
 
   get bytes(): number {
@@ -104,6 +110,10 @@ export class TransactionErrand implements Errand {
     this.#executor = executor
     this.#each = each
     this.#done = done
+  }
+
+  get keys(): Buffer[] {
+    return this.#list.flatMap(keysOf)
   }
 
   get bytes(): number {
@@ -174,6 +184,10 @@ export class ServedErrand implements Errand {
     this.#refuse = refuse
   }
 
+  get keys(): Buffer[] {
+    return this.#list.flatMap(keysOf)
+  }
+
   execute(confirmMs: number): void {
     if (this.#single) this.#executeOne(this.#list[0] as Operation, confirmMs)
     else this.#executeAll(confirmMs)
@@ -238,6 +252,11 @@ export class ServedErrand implements Errand {
 function doubted(error: CacheError): CacheError {
   if (error.row.touched !== 'no') return error
   return new CacheError('OUTCOME_UNKNOWN', 'the write was sent and its answer was lost: it may have been executed', { cause: error })
+}
+
+function keysOf({ code, key, keyStart, keyEnd, value, valueStart, valueEnd }: Operation): Buffer[] {
+  const first = key.subarray(keyStart, keyEnd)
+  return operationRow(code)?.twoKeys === true ? [first, value.subarray(valueStart, valueEnd)] : [first]
 }
 
 /** Whether what it leaves, and answers, does not depend on what was there before. */

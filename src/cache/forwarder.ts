@@ -28,6 +28,8 @@ import {
 import { belongs, operationRow } from './operation.ts'
 
 const MAX_PARKED = 20_000
+/** Errands for whose keys other copies are asked at a time; more of them wait. */
+const MAX_ASKING = 1000
 const MAX_PARKED_BYTES = 64 * 1024 * 1024
 /** Between attempts when routes say nothing new. */
 const RETRY_MS = 20
@@ -59,6 +61,8 @@ export class Forwarder {
   readonly #timeoutMs: number
   #parked: Pending[] = []
   #parkedBytes = 0
+  /** Errands for whose keys other copies are being asked. */
+  #asking = 0
   #wakeScheduled = false
   #closed = false
   #parkedTotal = 0
@@ -130,7 +134,7 @@ export class Forwarder {
     const { errand, local } = pending
     const route = this.#authority.route(errand.slot)
     if (route === 'here') {
-      errand.execute((pending.deadlineMs - this.#clock.now()) * CONFIRM_SHARE)
+      this.#execute(pending)
     } else if (route !== null && !local) {
       this.#send(pending, route)
     } else if (route !== null) {
@@ -138,6 +142,23 @@ export class Forwarder {
       errand.fail(new CacheError('TRY_AGAIN', 'another member serves the slot'))
     } else {
       this.#park(pending)
+    }
+  }
+
+  #execute(pending: Pending): void {
+    const { errand } = pending
+    if (!this.#authority.lacks(errand.slot)) {
+      errand.execute((pending.deadlineMs - this.#clock.now()) * CONFIRM_SHARE)
+    } else if (this.#asking >= MAX_ASKING || this.#closed) {
+      this.#park(pending)
+    } else {
+      this.#asking++
+      this.#authority.ask(errand.keys, errand.slot, () => {
+        this.#asking--
+        if (!this.#closed && this.#authority.route(errand.slot) === 'here')
+          errand.execute((pending.deadlineMs - this.#clock.now()) * CONFIRM_SHARE)
+        else this.#park(pending)
+      })
     }
   }
 

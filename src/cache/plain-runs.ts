@@ -51,7 +51,7 @@ export class PlainRuns {
   execute(run: RequestRun, answers: RunAnswers): number {
     const { count, slot, valueStart, valueEnd } = run
     const authority = this.#authority
-    if (authority.fenced) return 0
+    if (authority.fenced || authority.lacking) return 0
     // Where the first is served elsewhere nothing is looked up: it is mostly so with all of them.
     if (count === 0 || !authority.isPrimary(slotOf(run.buffer, run.keyStart[0] as number, run.keyEnd[0] as number))) return 0
     const mayWrite = !authority.refusesWrites

@@ -3,23 +3,21 @@
  *
  * The candidate asks every living member for its term, its copy and its position, and waits until each has answered or is gone. The best copy
  * claims: complete before partial before none, then the further position, then preference order; the others leave it `LEAVE_MS` and ask again.
- * Before it executes, the claimant pulls what any other copy has beyond its own. A slot without any term is claimed only when every known name has
+ * Before it executes, the claimant pulls what any other copy has beyond its own (`pulls.ts`). A slot without any term is claimed only when every known name has
  * said that it has none, or is known not to run; after `SILENT_MS` the claim goes on without the silent ones, and is weak.
  *
  * Who stood still, was silent or was held dead meanwhile gives its round and its claims up and begins anew: others may have taken what it was about to take,
  * and a term made by now would prevail over theirs.
  */
-import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { ByteReader } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
-import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
-import { decodeMarks, encodeMarks, type SlotMarks } from './mark-codec.ts'
-import { COPY_COMPLETE, COPY_HELD, COPY_NONE, COPY_PARTIAL, encodeHoldings, type Holding, KIND_PULL, KIND_QUERY } from './messages.ts'
-import type { PeerIdentity } from './peers.ts'
+import { COPY_COMPLETE, COPY_HELD, COPY_NONE, COPY_PARTIAL, encodeHoldings, type Holding, KIND_QUERY } from './messages.ts'
+import type { Pulls, Wanted } from './pulls.ts'
 import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { CLAIMING, NONE, PARKED } from './slot-table.ts'
 
@@ -30,7 +28,6 @@ const FEW_WAIT_MS = 5_000
 const IDLE_GRANT_MS = 3_000
 /** A living member that cannot be asked for so long is left out; the claim is weak then. */
 const MAX_ROUND_MS = 10_000
-const PULL_TIMEOUT_MS = 10_000
 const RETRY_MS = 100
 
 export interface ClaimEvents {
@@ -42,8 +39,6 @@ export interface ClaimEvents {
   holding(slot: number): Holding
   /** Another member knows of a tombstone mark. */
   marked(slot: number, mark: Stamp): void
-  /** A claimant is to get what is here of these slots, under the marks that it knows. */
-  pulled(slots: SlotSet, marks: SlotMarks): void
   /** These slots are about to be taken, from the holders of the terms that the table has. */
   taking(slots: SlotSet): void
   /** These slots were claimed, and no complete copy of them was left. */
@@ -64,6 +59,7 @@ interface Round {
 export class Claims {
   readonly #context: Context
   readonly #followers: Followers
+  readonly #pulls: Pick<Pulls, 'get'>
   readonly #events: ClaimEvents
   /** By slot: since when it has had no holder, in ms of the clock; -1 while it has one. */
   readonly #orphanSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
@@ -75,16 +71,14 @@ export class Claims {
   #dirty = true
   claimedTotal = 0
 
-  constructor(context: Context, followers: Followers, events: ClaimEvents) {
+  constructor(context: Context, followers: Followers, pulls: Pick<Pulls, 'get'>, events: ClaimEvents) {
+    this.#pulls = pulls
     this.#context = context
     this.#followers = followers
     this.#events = events
     context.calls.handle(KIND_QUERY, (_from, body, respond) => {
       const slots = SlotSet.decode(new ByteReader(body))
       respond?.(encodeHoldings(slots, (slot) => events.holding(slot)))
-    })
-    context.calls.handle(KIND_PULL, (from, body, respond) => {
-      if (respond !== null) this.#servePull(from, body, respond)
     })
   }
 
@@ -286,8 +280,8 @@ export class Claims {
 
   #claim(round: Round, slots: SlotSet, strong: boolean): void {
     if (slots.size === 0) return
-    const { table, calls, clock, view } = this.#context
-    const pulls = new Map<string, { slots: SlotSet; since: Stamp }>()
+    const { table } = this.#context
+    const pulls = new Map<string, Wanted>()
     const lost = new SlotSet()
     for (const slot of slots) {
       const mine = this.#events.holding(slot)
@@ -309,37 +303,16 @@ export class Claims {
       if (!anyComplete && table.term(slot) !== null) lost.add(slot)
     }
     for (const slot of slots) table.beginClaim(slot)
-    let open = pulls.size
     const attempt = this.#attempt
-    const finish = (): void => {
-      if (open === 0 && !this.#events.fenced() && attempt === this.#attempt) this.#take(slots, lost, strong)
-    }
-    const untilMs = clock.now() + PULL_TIMEOUT_MS
-    for (const [name, { slots: wanted, since }] of pulls) {
-      const writer = encodeStamp(new ByteWriter(64), since)
-      wanted.encode(writer)
-      encodeMarks(writer, this.#context.marks(wanted))
-      const body = writer.toBuffer()
-      const pull = (): void => {
-        calls.call(name, KIND_PULL, body, PULL_TIMEOUT_MS, (failure, answer) => {
-          const delivered = failure === null && answer !== null && new ByteReader(answer).u8() === 1
-          if (!delivered && clock.now() < untilMs && view().generationOf(name) !== undefined) {
-            clock.after(RETRY_MS, pull)
-            return
-          }
-          open--
-          finish()
-        })
-      }
-      pull()
-    }
-    if (pulls.size === 0) finish()
+    const isCurrent = (): boolean => !this.#events.fenced() && attempt === this.#attempt
+    this.#pulls.get(slots, pulls, isCurrent, (ready) => this.#take(ready, lost, strong))
   }
 
   #take(slots: SlotSet, lost: SlotSet, strong: boolean): void {
     const { table, hybrid, isGone, self, logger } = this.#context
     let floor: Stamp = ZERO_STAMP
     const taken = new SlotSet()
+    const lostOfThese = new SlotSet()
     for (const slot of slots) {
       if (table.role(slot) !== CLAIMING) continue
       const known = table.term(slot)
@@ -348,10 +321,10 @@ export class Claims {
         table.endClaim(slot)
         // What it missed meanwhile nobody has looked after.
         table.markPartial(slot)
-        lost.delete(slot)
         continue
       }
       taken.add(slot)
+      if (lost.has(slot)) lostOfThese.add(slot)
       if (known !== null && compareStamps(known, floor) > 0) floor = known
     }
     if (taken.size === 0) return
@@ -363,40 +336,9 @@ export class Claims {
       table.take(slot, term)
     }
     this.claimedTotal += taken.size
-    logger.info({ slots: taken.size, lost: lost.size, strong }, 'claimed slots')
+    logger.info({ slots: taken.size, lost: lostOfThese.size, strong }, 'claimed slots')
     this.#followers.markDirty()
-    this.#events.lost(lost)
-  }
-
-  #servePull(from: PeerIdentity, body: Buffer, respond: (body: Buffer) => void): void {
-    const reader = new ByteReader(body)
-    const since = decodeStamp(reader)
-    const slots = SlotSet.decode(reader)
-    // A claimant of an earlier version knows of none.
-    this.#events.pulled(slots, reader.remaining > 0 ? decodeMarks(reader) : new Map())
-    const bulk = this.#followers.bulk(from)
-    let open = slots.size
-    let delivered = true
-    const finish = (): void => {
-      if (open === 0) respond(new ByteWriter(1).u8(delivered ? 1 : 0).toBuffer())
-    }
-    if (bulk === undefined || !bulk.isOpen || open === 0) {
-      delivered = open === 0
-      open = 0
-      finish()
-      return
-    }
-    for (const slot of slots) {
-      bulk.send({
-        slot,
-        since,
-        done: (arrived) => {
-          open--
-          delivered &&= arrived
-          finish()
-        },
-      })
-    }
+    this.#events.lost(lostOfThese)
   }
 }
 

@@ -29,6 +29,8 @@ export const KIND_TERMS = 8
 export const KIND_DIFFERS = 9
 /** Tell, or call where something is newer here: what I made of your list of a slot. */
 export const KIND_CORRECTION = 10
+/** Call: what do you hold for this key, of this slot? */
+export const KIND_ENTRY = 11
 
 /** What a member publishes: complete slots, and the slots it is primary of by term. */
 export interface TableMessage {

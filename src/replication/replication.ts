@@ -45,6 +45,7 @@ import {
 import { COMPLETE } from './outgoing.ts'
 import type { PeerCalls, PeerIdentity, PeerLink, PeerLinkHandlers } from './peers.ts'
 import { Publication } from './publication.ts'
+import { Pulls } from './pulls.ts'
 import { Repair, type RepairStats } from './repair.ts'
 import { SendBack } from './send-back.ts'
 import type { SlotData } from './slot-data.ts'
@@ -121,6 +122,7 @@ export class Replication {
   readonly #affirmations: Affirmations
   readonly #handOver: HandOver
   readonly #claims: Claims
+  readonly #pulls: Pulls
   readonly #following: Following
   readonly #publication: Publication
   readonly #fence: Fence
@@ -191,15 +193,18 @@ export class Replication {
     this.#confirmations = new Confirmations(clock, this.#followers)
     this.#affirmations = new Affirmations(this.#context, this.#followers)
     this.#handOver = new HandOver(this.#context, this.#followers)
-    this.#claims = new Claims(this.#context, this.#followers, {
-      mayClaim: options.mayClaim,
-      unaccounted: options.unaccounted,
-      holding: (slot) => this.#holding(slot),
-      marked: (slot, mark) => this.#marks.heard(new Map([[slot, mark]])),
+    this.#pulls = new Pulls(this.#context, this.#followers, {
       pulled: (slots, marks) => {
         this.#marks.heard(marks)
         for (const slot of slots) if (this.#table.role(slot) === NONE) this.#marks.settle(slot)
       },
+      found: (entry, slot) => void this.#following.apply(entry, slot),
+    })
+    this.#claims = new Claims(this.#context, this.#followers, this.#pulls, {
+      mayClaim: options.mayClaim,
+      unaccounted: options.unaccounted,
+      holding: (slot) => this.#holding(slot),
+      marked: (slot, mark) => this.#marks.heard(new Map([[slot, mark]])),
       taking: (slots) => {
         this.#ledger.claimed(slots)
         for (const slot of slots) {
@@ -247,6 +252,21 @@ export class Replication {
   /** May this member execute an operation on the slot now? */
   executes(slot: number): boolean {
     return this.#table.isPrimary(slot) && !this.#fence.up
+  }
+
+  /** Was the slot taken before all had come that other copies have of it? Then those are to be asked for a key before it is used. */
+  lacks(slot: number): boolean {
+    return this.#pulls.lacks(slot)
+  }
+
+  /** Are there any such slots? */
+  get lacking(): boolean {
+    return this.#pulls.lacking > 0
+  }
+
+  /** Gets what other copies have of these keys of a slot that lacks something; calls back once, within a second. */
+  ask(keys: readonly Buffer[], slot: number, done: () => void): void {
+    this.#pulls.ask(keys, slot, done)
   }
 
   /** It stood still and has not heard yet what happened meanwhile: nothing it holds may be served. */

@@ -47,6 +47,26 @@ export class FakeMember implements Authority, CacheCalls {
     return route === undefined ? this.otherwise : route
   }
 
+  /** What other copies have of the slots that lack something, by slot: applied when they are asked. */
+  readonly elsewhere = new Map<number, Entry[]>()
+  readonly askedFor: string[] = []
+
+  get lacking(): boolean {
+    return this.elsewhere.size > 0
+  }
+
+  lacks(slot: number): boolean {
+    return this.elsewhere.has(slot)
+  }
+
+  ask(keys: readonly Buffer[], slot: number, done: () => void): void {
+    for (const key of keys) this.askedFor.push(key.toString())
+    this.#network.clock.after(1, () => {
+      for (const entry of this.elsewhere.get(slot) ?? []) this.store.apply(entry, this.hybrid.physicalMs(), slot)
+      done()
+    })
+  }
+
   executes(slot: number): boolean {
     return this.route(slot) === 'here'
   }

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { ANSWER_REFUSED, encodeOperation, KIND_OPERATION } from '../../src/cache/messages.ts'
 import { EXPIRY_IN, OPERATION_DELETE, OPERATION_SET } from '../../src/cache/operation.ts'
 import { ByteReader } from '../../src/lib/bytes.ts'
-import { VALUE_JSON } from '../../src/lib/entry.ts'
+import { Entry, VALUE_JSON } from '../../src/lib/entry.ts'
 import { slotOf } from '../../src/lib/slot.ts'
 import { decodeTerm } from '../../src/placement/index.ts'
 import { getOf } from '../support/operations.ts'
@@ -324,6 +324,26 @@ test('close answers what waits and whatever would wait, and does what can be don
   assert.equal(a.get('other'), { outcome: 'TRY_AGAIN', times: 1 })
   clock.advance(TIMEOUT_MS * 2)
   assert.is(parked.times + underWay.times, 2)
+})
+
+test('of a slot that lacks what is elsewhere, a key is asked for there before it is used, by whoever asks', () => {
+  const { a, b, clock } = trio()
+  const beyond = new Entry().setKey(Buffer.from('k')).setValue(Buffer.from('beyond')).setVersion(1, 0, 'c')
+  b.elsewhere.set(SLOT, [beyond])
+  const here = b.get('k')
+  assert.is(here.outcome, 'pending')
+  const there = a.get('k')
+  clock.advance(20)
+  assert.equal(
+    [here, there],
+    [
+      { outcome: 'hit beyond', times: 1 },
+      { outcome: 'hit beyond', times: 1 },
+    ],
+  )
+  assert.equal(b.askedFor, ['k', 'k'])
+  b.elsewhere.clear()
+  assert.equal(b.get('k'), { outcome: 'hit beyond', times: 1 })
 })
 
 test.run()

@@ -38,6 +38,9 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
     authority: {
       executes: () => true,
       isPrimary: () => true,
+      lacks: () => false,
+      lacking: false,
+      ask: (_keys, _slot, done) => done(),
       fenced: false,
       refusesWrites: false,
       staleMs: () => Number.POSITIVE_INFINITY,
