@@ -10,6 +10,10 @@ import type { Verdict } from './verdict.ts'
 
 /** A member younger than this claims nothing unheld without having heard of everybody: claims.ts, `SILENT_MS`. */
 const CLAIMS_ALONE_MS = 30_000
+/** claims.ts, `FEW_WAIT_MS`, less what may lie between a member's own look and the one that is taken here. */
+const FEW_WAIT_MS = 4900
+
+type Identity = Pick<Term, 'name' | 'generation'>
 
 interface Watched {
   readonly life: Life
@@ -19,6 +23,10 @@ interface Watched {
   readonly known: (Term | null)[]
   /** By slot: is it primary? */
   readonly primary: Uint8Array
+  /** By slot: since when the member has seen no living holder of it; infinite while it sees one. */
+  readonly orphanSinceMs: Float64Array
+  /** Lives that it has seen alive: one that was dead when it heard of it was never on its ring. */
+  readonly met: Set<Life>
   /** By slot: the term under which this member granted the slot away last. */
   readonly granted: (Term | null)[]
 }
@@ -45,6 +53,8 @@ export class AuthorityWatch {
       routeVersion: 0,
       known: new Array(SLOT_COUNT).fill(null),
       primary: new Uint8Array(SLOT_COUNT),
+      orphanSinceMs: new Float64Array(SLOT_COUNT).fill(Number.POSITIVE_INFINITY),
+      met: new Set(),
       granted: new Array(SLOT_COUNT).fill(null),
     })
   }
@@ -58,6 +68,9 @@ export class AuthorityWatch {
       const { routeVersion } = watched.life.node.inside.replication
       if (routeVersion === watched.routeVersion) continue
       watched.routeVersion = routeVersion
+      for (const other of this.#cluster.lives.values())
+        if (this.#knowsAlive(watched.life, other.node.inside.membership.self())) watched.met.add(other)
+      this.#lookForOrphans(watched)
       for (let slot = 0; slot < SLOT_COUNT; slot++) this.#lookAt(watched, slot)
     }
   }
@@ -84,7 +97,49 @@ export class AuthorityWatch {
     if (before !== null && !sameTerm(before, term) && compareTerms(before, term) > 0 && this.#knowsAlive(life, before)) {
       this.#verdict.broken('beaten is silent', `${at} takes a term below that of ${before.name}, who is alive to it`)
     }
+    if (!wasPrimary && before !== null) this.#holdFewBack(watched, slot)
+    watched.orphanSinceMs[slot] = Number.POSITIVE_INFINITY
     if (!wasPrimary) for (const other of this.#watched.values()) if (other !== watched) this.#compare(watched, other, slot, before)
+  }
+
+  /** Which slots have no holder that the member sees alive? A change of its view changes its routes. */
+  #lookForOrphans({ life, known, orphanSinceMs }: Watched): void {
+    const nowMs = this.#cluster.clock.now()
+    let last: Term | null = null
+    let lives = false
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const term = known[slot] as Term | null
+      if (term === null) continue
+      if (term !== last) lives = this.#isOwn(life, term) || this.#knowsAlive(life, term)
+      last = term
+      if (lives) orphanSinceMs[slot] = Number.POSITIVE_INFINITY
+      else orphanSinceMs[slot] = Math.min(nowMs, orphanSinceMs[slot] as number)
+    }
+  }
+
+  /** A member has just become primary of a slot that another life held: by a grant, or because it has waited, or because it sees enough of the others. */
+  #holdFewBack({ life, orphanSinceMs, met }: Watched, slot: number): void {
+    const orphanMs = this.#cluster.clock.now() - (orphanSinceMs[slot] as number)
+    if (orphanMs < 0 || orphanMs >= FEW_WAIT_MS) return
+    // One that stops may be off the ring. A life that it has not met yet counts for nothing: that of its name which it has met is gone, perhaps by the platform's word.
+    const running = [...this.#cluster.lives.values()].filter((other) => other === life || (met.has(other) && this.#counts(life, other)))
+    const seen = running.filter(({ name }) => name === life.name || this.#seesAlive(life, name))
+    if (2 * seen.length >= running.length) return
+    this.#verdict.broken(
+      'the few wait',
+      `slot ${slot}: ${life.name} sees ${seen.length} of ${running.length}, and takes it when it has had no holder for ${Math.round(orphanMs)} ms`,
+    )
+  }
+
+  #counts(life: Life, other: Life): boolean {
+    const member = life.node.inside.membership.member(other.name)
+    if (this.#cluster.isStopping(other)) return false
+    return member?.generation === other.node.inside.membership.self().generation && member.state !== 'left'
+  }
+
+  #seesAlive(life: Life, name: string): boolean {
+    const state = life.node.inside.membership.member(name)?.state
+    return state === 'alive' || state === 'suspect'
   }
 
   /** One member has just become primary of a slot: is another, and may it be? */
@@ -116,7 +171,7 @@ export class AuthorityWatch {
   }
 
   /** Does the member believe the holder of a term to be alive? */
-  #knowsAlive(life: Life, { name, generation }: Term): boolean {
+  #knowsAlive(life: Life, { name, generation }: Identity): boolean {
     const member = life.node.inside.membership.member(name)
     return member?.generation === generation && (member.state === 'alive' || member.state === 'suspect')
   }

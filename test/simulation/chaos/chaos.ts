@@ -2,6 +2,7 @@
  * One run of chaos: a whole cluster on virtual time, clients, and all the faults that a seed has planned; then everything heals, nothing new goes wrong, and
  * convergence is demanded in bounded virtual time. The outcome names the invariants that were broken, and has the hash of all that happened.
  */
+import { SLOT_COUNT } from '../../../src/lib/slot.ts'
 import { cluster } from '../../support/cluster.ts'
 import { AuthorityWatch } from './authority-watch.ts'
 import { Clients } from './clients.ts'
@@ -34,6 +35,8 @@ const AGREED_MS = 3000
 /** Members whose seats are not kept for others any more, refilled and moved back: 30 s of grace, five to return, and time to spare. */
 const CONVERGE_MS = 90_000
 const MOVES_MS = 400_000
+/** Ten seconds without a rival, and time to spare. */
+const STRENGTHEN_MS = 15_000
 
 /** Runs one seed. Does not throw for what the product does wrong. */
 export function chaos(seed: number, { print = false }: { readonly print?: boolean } = {}): Outcome {
@@ -95,6 +98,12 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
     data.judge()
     clients.judge()
     fleeting.judge()
+    if (!within(STRENGTHEN_MS, () => weakSlots(run.lives.values()) === 0, 250)) {
+      verdict.broken(
+        'weak becomes strong',
+        `${weakSlots(run.lives.values())} slots are held under weak terms ${STRENGTHEN_MS} ms after all agreed`,
+      )
+    }
   } else {
     const why = run.disagreement(evicting) ?? membershipDisagreement(run.lives.values()) ?? `${clients.underWay} requests are not answered`
     verdict.broken(
@@ -118,6 +127,15 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
 }
 
 type Lives = Iterable<{ readonly name: string; readonly node: import('../../../src/node.ts').Node }>
+
+function weakSlots(lives: Lives): number {
+  let weak = 0
+  for (const { node } of lives) {
+    const { replication } = node.inside
+    for (let slot = 0; slot < SLOT_COUNT; slot++) if (replication.isPrimary(slot) && replication.term(slot)?.strong === false) weak++
+  }
+  return weak
+}
 
 /** All that run are alive to all others, under the generation they have. */
 function membershipDisagreement(lives: Lives): string | null {

@@ -147,4 +147,20 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     seed: 294,
   },
+  'few-claim-at-once': {
+    consequence: 'who sees less than half of all claims at once what the others hold, before anybody can say that they are alive',
+    rewrites: [{ file: 'replication/claims.ts', find: "sight === 'few' && waitedMs < FEW_WAIT_MS", replace: 'false' }],
+    seed: 5,
+  },
+  'weak-for-ever': {
+    consequence:
+      'a primary that claimed on one half keeps its weak term when it sees most again, and is beaten by any member that comes back with a strong one',
+    rewrites: [{ file: 'replication/replication.ts', find: 'if (weak.size > 0) this.#handOver.renew(weak, true)', replace: '' }],
+    seed: 19,
+  },
+  'every-claim-strong': {
+    consequence: 'a member that is cut off claims everything for good, and its later terms beat those of the majority',
+    rewrites: [{ file: 'replication/claims.ts', find: 'this.#claim(round, weak, false)', replace: 'this.#claim(round, weak, true)' }],
+    seed: 10,
+  },
 }

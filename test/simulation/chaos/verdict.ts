@@ -8,6 +8,8 @@ export const INVARIANTS = {
   'beaten is silent': 'no member executes under a term after it saw a higher one',
   'planned moves have one executor': 'no slot that was handed over has two executors',
   'one member executes': 'once views agree, and wherever members are neither cut off nor paused, one member executes a slot',
+  'the few wait': 'no member that sees less than half of those that run takes a slot within 5 s of losing sight of its holder',
+  'weak becomes strong': 'at rest, where all members see each other, no slot is held under a weak term for long',
   'empty claims ask everybody': 'no member takes a slot as unheld that a member it has not met holds',
   'owners hold the same': 'in bounded time after the last fault all complete copies are equal, tombstones included',
   'complete is complete':
