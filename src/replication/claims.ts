@@ -9,17 +9,27 @@
  * Who stood still, was silent or was held dead meanwhile gives its round and its claims up and begins anew: others may have taken what it was about to take,
  * and a term made by now would prevail over theirs.
  */
-import { ByteReader } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
-import { sameTerm, type Term } from '../placement/index.ts'
+import { compareTerms, sameTerm, type Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
-import { COPY_COMPLETE, COPY_HELD, COPY_NONE, COPY_PARTIAL, encodeHoldings, type Holding, KIND_QUERY } from './messages.ts'
+import {
+  COPY_COMPLETE,
+  COPY_HELD,
+  COPY_NONE,
+  COPY_PARTIAL,
+  encodeHoldings,
+  encodeTerms,
+  type Holding,
+  KIND_QUERY,
+  KIND_TERMS,
+} from './messages.ts'
 import type { Pulls, Wanted } from './pulls.ts'
 import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
-import { CLAIMING, NONE, PARKED } from './slot-table.ts'
+import { addToGroup, CLAIMING, NONE, PARKED } from './slot-table.ts'
 
 const LEAVE_MS = 500
 const SILENT_MS = 30_000
@@ -213,14 +223,20 @@ export class Claims {
   }
 
   #decide(round: Round, nowMs: number): void {
-    const { table, view, self, logger } = this.#context
+    const { calls, table, view, self, logger } = this.#context
     const present = view()
     const me = self().name
-    for (const answer of round.answers.values()) {
+    for (const [name, answer] of round.answers) {
+      const replaced = new Map<Term, SlotSet>()
       for (const [slot, holding] of answer) {
         this.#events.marked(slot, holding.mark)
-        if (holding.term !== null) table.adopt(slot, holding.term)
+        if (holding.term === null) continue
+        table.adopt(slot, holding.term)
+        const known = table.term(slot)
+        if (holding.copy === COPY_HELD && known !== null && compareTerms(known, holding.term) > 0) addToGroup(replaced, known, slot)
       }
+      // It does not know that it was, by one that is gone.
+      if (replaced.size > 0) calls.tell(name, KIND_TERMS, encodeTerms(new ByteWriter(64), replaced).toBuffer())
     }
     this.#findOrphans(nowMs)
     const sight = present.sight()

@@ -8,6 +8,7 @@
 
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { compareStamps } from '../lib/version.ts'
 import { compareTerms, sameTerm, type Term } from '../placement/index.ts'
 
 export const NONE = 0
@@ -101,12 +102,13 @@ export class SlotTable {
 
   /**
    * Somebody holds, or was granted, the slot under `term`. Follows it if it prevails over what was known; true if so. The higher term prevails,
-   * except that a holder who is gone yields to one who is not: else nobody could take over from a strong holder with a weak term.
+   * except that a holder who is gone yields to a later term of one who is not: else nobody could take over from a strong holder with a weak term. To an earlier
+   * one it does not: what it wrote others have and that one lacks, so even a primary that hears of it steps down, and the slot is to be claimed.
    */
   adopt(slot: number, term: Term): boolean {
     const known = this.#terms[slot] as Term | null
-    if (known === term || !this.#prevails(term, known)) return false
     const role = this.#roles[slot] as Role
+    if (known === term || !this.#prevails(term, known, role)) return false
     const completed = this.isComplete(slot)
     this.#terms[slot] = term
     if (role === NONE) this.#weigh(slot)
@@ -203,12 +205,14 @@ export class SlotTable {
     return groups
   }
 
-  #prevails(term: Term, known: Term | null): boolean {
+  #prevails(term: Term, known: Term | null, role: Role): boolean {
     if (known === null) return true
     const order = compareTerms(term, known)
     if (order === 0) return false
     const gone = this.#events.isGone(term.name, term.generation)
-    return gone === this.#events.isGone(known.name, known.generation) ? order > 0 : !gone
+    if (gone === this.#events.isGone(known.name, known.generation)) return order > 0
+    const later = compareStamps(term, known) > 0
+    return gone ? role === PRIMARY && order > 0 && later : order > 0 || later
   }
 
   #setRole(slot: number, role: Role): void {

@@ -71,14 +71,21 @@ test('the higher term is followed, and only that', () => {
 
 /** Known, candidate, lives that are gone, whether the candidate is followed. */
 const GONE: readonly (readonly [string, Term, Term, readonly string[], boolean])[] = [
-  ['a living weak term takes over from a strong holder who is gone', term('a', 10), term('b', 5, false), ['a/1'], true],
-  ['a living earlier term takes over from a later one whose holder is gone', term('a', 10), term('b', 5), ['a/1'], true],
+  ['a living weak term takes over from a strong holder who is gone', term('a', 10), term('b', 15, false), ['a/1'], true],
+  [
+    'a living earlier term does not take over from a later one whose holder is gone: it lacks what that one wrote',
+    term('a', 10),
+    term('b', 5),
+    ['a/1'],
+    false,
+  ],
+  ['a living strong term does, from a later weak one whose holder is gone', term('a', 10, false), term('b', 5), ['a/1'], true],
   ['a higher term of one who is gone does not depose one who lives', term('a', 10), term('b', 20), ['b/1'], false],
   ['a strong term of one who is gone does not depose a weak one who lives', term('a', 10, false), term('b', 20), ['b/1'], false],
   ['of two who are gone the higher term prevails', term('a', 10), term('b', 20), ['a/1', 'b/1'], true],
   ['of two who are gone the lower term does not', term('a', 10), term('b', 5), ['a/1', 'b/1'], false],
   ['only the life counts: an earlier life of the name is gone, this one is not', term('a', 10, true, 2), term('b', 5), ['a/1'], false],
-  ['a reborn holder takes over from its own earlier life', term('a', 10, true, 1), term('a', 5, false, 2), ['a/1'], true],
+  ['a reborn holder takes over from its own earlier life', term('a', 10, true, 1), term('a', 15, false, 2), ['a/1'], true],
   ['the very term of one who is gone changes nothing', term('a', 10), term('a', 10), ['a/1'], false],
 ]
 
@@ -91,6 +98,20 @@ for (const [what, known, candidate, gone, followed] of GONE) {
     assert.is(told.table.term(SLOT)?.ms, followed ? candidate.ms : known.ms)
   })
 }
+
+test('a primary that was replaced by one who is gone by now steps down, and one that took over from such a one does not', () => {
+  const told = new Told()
+  const { table } = told
+  told.gone.add('b/1')
+  table.take(SLOT, term('me', 10))
+  assert.not(table.adopt(SLOT, term('b', 5)), 'it came before')
+  assert.not(table.adopt(SLOT, term('b', 15, false)), 'it never prevailed')
+  assert.ok(table.isPrimary(SLOT))
+  assert.ok(table.adopt(SLOT, term('b', 15)))
+  assert.is(table.role(SLOT), NONE)
+  assert.not(table.isComplete(SLOT))
+  assert.equal(told.beatenBy, [`${SLOT} by b`])
+})
 
 test('a slot that is taken is executed here, complete and published', () => {
   const told = new Told()

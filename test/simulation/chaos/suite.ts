@@ -20,6 +20,10 @@ const ONCE: ReadonlyMap<number, string> = new Map([
   [762, 'the last write of a member that was stopped for long came late in its stream, and revived a deleted key'],
   [794, 'a copy that nobody streamed to any more passed for one in sync once its member, alone, had claimed the slot'],
   [808, 'a beaten primary took the word of a follower that went by the other for a confirmation'],
+  [
+    866,
+    'a member that had been replaced while it stood still was taken for the holder again, without what had been written, as its successor was held dead',
+  ],
   [1196, 'a stand-in was told nothing when its service was over, and called its copy complete for ever'],
   [2040, 'a weak term granted by who once had a strong one was beaten by that: each of the two took the other for the holder, for ever'],
 ])
