@@ -32,10 +32,17 @@ const LEAD_LOOK_MS = 250
 const NOBODY: readonly Outgoing[] = []
 const EVERY_SLOT = SlotSet.all()
 
+interface BulkTotals {
+  readonly bytes: number
+  readonly entries: number
+}
+
 export class Followers {
   readonly #context: Context
   readonly #outgoing = new Map<string, Outgoing>()
   readonly #bulk = new Map<string, BulkSender>()
+  /** To members that are gone. */
+  #bulkBefore: BulkTotals = { bytes: 0, entries: 0 }
   readonly #bySlot: (readonly Outgoing[])[] = new Array(SLOT_COUNT).fill(NOBODY)
   /** By slot: since when every seat has been complete, in ms of the clock; -1 while one is not. */
   readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
@@ -75,8 +82,14 @@ export class Followers {
     return bulk?.peer.generation === peer.generation ? bulk : undefined
   }
 
-  bulkSenders(): IterableIterator<BulkSender> {
-    return this.#bulk.values()
+  /** What was sent by bulk, to those that went since, too. */
+  bulkTotals(): BulkTotals {
+    let { bytes, entries } = this.#bulkBefore
+    for (const { bytesTotal, entriesTotal } of this.#bulk.values()) {
+      bytes += bytesTotal
+      entries += entriesTotal
+    }
+    return { bytes, entries }
   }
 
   peerPresent(peer: PeerIdentity): void {
@@ -98,8 +111,12 @@ export class Followers {
   peerGone(name: string): void {
     this.#outgoing.get(name)?.close()
     this.#outgoing.delete(name)
-    this.#bulk.get(name)?.fail()
-    this.#bulk.delete(name)
+    const bulk = this.#bulk.get(name)
+    if (bulk !== undefined) {
+      bulk.fail()
+      this.#bulkBefore = { bytes: this.#bulkBefore.bytes + bulk.bytesTotal, entries: this.#bulkBefore.entries + bulk.entriesTotal }
+      this.#bulk.delete(name)
+    }
     this.markDirty()
   }
 

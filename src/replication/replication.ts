@@ -520,12 +520,7 @@ export class Replication {
       incompleteFollowings += outgoing.incomplete
       lagMs = Math.max(lagMs, outgoing.lagMs(nowMs))
     }
-    let bulkBytesTotal = 0
-    let bulkEntriesTotal = 0
-    for (const bulk of this.#followers.bulkSenders()) {
-      bulkBytesTotal += bulk.bytesTotal
-      bulkEntriesTotal += bulk.entriesTotal
-    }
+    const bulk = this.#followers.bulkTotals()
     return {
       primarySlots: this.#table.primaries,
       parkedSlots: this.#table.parked,
@@ -535,8 +530,8 @@ export class Replication {
       lagSeconds: lagMs / 1000,
       incompleteFollowings,
       cutOffFollowers: this.#followers.cutOff,
-      bulkBytesTotal,
-      bulkEntriesTotal,
+      bulkBytesTotal: bulk.bytes,
+      bulkEntriesTotal: bulk.entries,
       movedTotal: this.#handOver.movedTotal,
       takenBackTotal: this.#handOver.takenBackTotal,
       longestPauseMs: this.#handOver.longestPauseMs,

@@ -26,4 +26,29 @@ test('a follower that is there and has never confirmed anything lags since it is
   run.close()
 })
 
+test('what was sent in snapshots stays counted when its receiver goes', () => {
+  const run = cluster({ nodes: 3, seed: 5, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  for (let i = 0; i < 300; i++) set(run.life('jackdaw-0'), `key-${i}`, 'v'.repeat(100), () => {})
+  run.clock.advance(1000)
+  run.kill('jackdaw-2')
+  run.clock.advance(8000)
+  run.start('jackdaw-2')
+  run.untilReady()
+  run.clock.advance(8000)
+  const sent = (): number[] =>
+    ['jackdaw-0', 'jackdaw-1'].flatMap((name) => {
+      const { bulkBytesTotal, bulkEntriesTotal } = run.life(name).node.stats().replication
+      return [bulkBytesTotal, bulkEntriesTotal]
+    })
+  const before = sent()
+  assert.ok(before.every((total) => total > 0))
+  run.kill('jackdaw-2')
+  run.clock.advance(8000)
+  const after = sent()
+  for (const [i, total] of before.entries()) assert.ok((after[i] as number) >= total, `${before} before, ${after} after`)
+  run.close()
+})
+
 test.run()
