@@ -110,7 +110,16 @@ export function describeNode(metrics: Metrics, clock: Clock, read: () => NodeSta
     'Slots taken over because their holder was gone or there was none.',
     ({ replication }) => replication.claimedTotal,
   )
-  counter('slots_lost_total', 'Claimed slots of which no complete copy was left.', ({ replication }) => replication.slotsLostTotal)
+  counter(
+    'slots_lost_total',
+    'Claimed slots of which no complete copy was left, or none that could be reached.',
+    ({ replication }) => replication.slotsLostTotal,
+  )
+  counter(
+    'slots_found_total',
+    'Slots among the lost ones whose last holder had only been out of reach, and is back with its copy.',
+    ({ replication }) => replication.slotsFoundTotal,
+  )
   counter(
     'slots_beaten_total',
     'Slots given up because another member held them under a higher term.',

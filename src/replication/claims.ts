@@ -51,7 +51,7 @@ export interface ClaimEvents {
   marked(slot: number, mark: Stamp): void
   /** These slots are about to be taken, from the holders of the terms that the table has. */
   taking(slots: SlotSet): void
-  /** These slots were claimed, and no complete copy of them was left. */
+  /** These of the slots just taken were claimed, and no complete copy of them could be reached. */
   lost(slots: SlotSet): void
   /** Is this member to ask before it executes anything? Asked of each answer, which may be the first thing that it reads after a pause. */
   fenced(): boolean

@@ -10,15 +10,19 @@
  * `ANNOUNCE_MS` at its busiest, twice, because so long may its last announcement be in coming. It is an estimate where a primary was busier at its end
  * than ever before. Each life that ended has a window of its own. Should that member turn out to be alive the bound is struck out: exact counts follow when the two have met.
  *
+ * Slots are counted as lost when they are claimed and no complete copy of them can be reached. Their last holder may only be cut off: if that very life is
+ * back, its copy is as well, and they are counted as found.
+ *
  * "Unseen" is told by positions: when a member is held to be gone, how far its stream had come here is kept, and what it stamped above that was not
  * seen here.
  */
 import { Entry } from '../lib/entry.ts'
 import type { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp } from '../lib/version.ts'
+import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import type { PeerIdentity } from './peers.ts'
-import { PARKED, PRIMARY } from './slot-table.ts'
+import { addToGroup, PARKED, PRIMARY } from './slot-table.ts'
 
 /** A primary says at least this often how many writes it has accepted. */
 export const ANNOUNCE_MS = 100
@@ -66,6 +70,12 @@ export class Ledger {
   readonly #windows = new Map<string, LossWindow>()
   /** Of windows that are remembered no more. */
   readonly #earlier = { atLeast: 0, atMost: 0, windowMs: 0 }
+  /** By name and generation of who held them last: how many slots were claimed without a complete copy. Oldest first. */
+  readonly #emptied = new Map<string, number>()
+  /** The slots that were claimed last, by the terms under which they were held. */
+  #claimedFrom = new Map<Term, SlotSet>()
+  slotsLostTotal = 0
+  slotsFoundTotal = 0
   readonly #held = new Entry()
 
   constructor(context: Context) {
@@ -100,16 +110,25 @@ export class Ledger {
 
   /** A member is there; if it is the very life that was held to be gone, nothing went with it. */
   present({ name, generation }: PeerIdentity): void {
-    if (!this.#windows.delete(lifeOf(name, generation))) return
-    this.#context.logger.info({ member: name }, 'a member that was held to be gone is back: what it accepted meanwhile is merged')
+    const life = lifeOf(name, generation)
+    const slots = this.#emptied.get(life) ?? 0
+    if (!this.#windows.delete(life) && slots === 0) return
+    this.#emptied.delete(life)
+    this.slotsFoundTotal += slots
+    this.#context.logger.info(
+      { member: name, slots },
+      'a member that was held to be gone is back: what it has and what it accepted meanwhile is merged',
+    )
   }
 
   /** Slots are about to be taken by a claim: whoever held them is gone. */
   claimed(slots: SlotSet): void {
     const { clock, logger, table } = this.#context
     const touched = new Set<LossWindow>()
+    this.#claimedFrom = new Map()
     for (const slot of slots) {
       const term = table.term(slot)
+      if (term !== null) addToGroup(this.#claimedFrom, term, slot)
       const farewell = term === null ? undefined : this.#farewells.get(term.name)
       if (term === null || farewell?.peer.generation !== term.generation || farewell.inOrder) continue
       const life = lifeOf(term.name, term.generation)
@@ -131,6 +150,19 @@ export class Ledger {
       touched.add(window)
     }
     for (const window of touched) logger.warn({ ...window }, 'a primary is gone: what it may have taken along')
+  }
+
+  /** Of the slots that were claimed last, those of which no complete copy could be reached. */
+  emptied(slots: SlotSet): void {
+    for (const [{ name, generation }, held] of this.#claimedFrom) {
+      let count = 0
+      for (const slot of held) if (slots.has(slot)) count++
+      if (count === 0) continue
+      const life = lifeOf(name, generation)
+      this.slotsLostTotal += count
+      this.#emptied.set(life, (this.#emptied.get(life) ?? 0) + count)
+      if (this.#emptied.size > MAX_WINDOWS) this.#emptied.delete(this.#emptied.keys().next().value as string)
+    }
   }
 
   #addUpOldest(): void {

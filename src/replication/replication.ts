@@ -99,7 +99,10 @@ export interface ReplicationStats {
   readonly takenBackTotal: number
   readonly longestPauseMs: number
   readonly claimedTotal: number
+  /** Claimed, and no complete copy could be reached. */
   readonly slotsLostTotal: number
+  /** Of those: their last holder was only out of reach, and is back with its copy. */
+  readonly slotsFoundTotal: number
   readonly beatenTotal: number
   readonly conflictsTotal: number
   readonly refusedTotal: number
@@ -143,7 +146,6 @@ export class Replication {
   #lastOfferScanMs = 0
   #mostSinceMs = -1
   #beaten = new Map<Term, SlotSet>()
-  #slotsLostTotal = 0
   #beatenTotal = 0
 
   constructor(options: ReplicationOptions) {
@@ -212,9 +214,7 @@ export class Replication {
           this.#following.taken(slot)
         }
       },
-      lost: (slots) => {
-        this.#slotsLostTotal += slots.size
-      },
+      lost: (slots) => this.#ledger.emptied(slots),
       fenced: () => this.#fence.up,
     })
     this.#following = new Following(this.#context, {
@@ -536,7 +536,8 @@ export class Replication {
       takenBackTotal: this.#handOver.takenBackTotal,
       longestPauseMs: this.#handOver.longestPauseMs,
       claimedTotal: this.#claims.claimedTotal,
-      slotsLostTotal: this.#slotsLostTotal,
+      slotsLostTotal: this.#ledger.slotsLostTotal,
+      slotsFoundTotal: this.#ledger.slotsFoundTotal,
       beatenTotal: this.#beatenTotal,
       conflictsTotal: this.#following.conflictsTotal,
       refusedTotal: this.#following.refusedTotal,

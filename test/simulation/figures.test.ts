@@ -51,4 +51,36 @@ test('what was sent in snapshots stays counted when its receiver goes', () => {
   run.close()
 })
 
+test('slots whose holder was only cut off are counted as found when it is back, and stay lost where it died', () => {
+  const run = cluster({ nodes: 5, seed: 6, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(8000)
+  const names = [...run.lives.keys()]
+  for (const near of names.slice(0, 2)) {
+    for (const far of names.slice(2)) {
+      run.network.cut(run.life(near).host, run.life(far).host)
+      run.network.cut(run.life(far).host, run.life(near).host)
+    }
+  }
+  const total = (figure: 'slotsLostTotal' | 'slotsFoundTotal'): number =>
+    [...run.lives.values()].reduce((sum, { node }) => sum + node.stats().replication[figure], 0)
+  run.clock.advance(20_000)
+  const cutOff = total('slotsLostTotal')
+  assert.ok(cutOff > 1000, `${cutOff} slots had all copies on the other side`)
+  assert.is(total('slotsFoundTotal'), 0)
+  run.network.joinAll()
+  run.clock.advance(60_000)
+  assert.equal([total('slotsLostTotal'), total('slotsFoundTotal')], [cutOff, cutOff])
+  // These are gone, though their names come back.
+  for (const name of names.slice(0, 2)) run.kill(name)
+  run.clock.advance(20_000)
+  assert.ok(total('slotsLostTotal') > 500, `${total('slotsLostTotal')} lost by those who are left`)
+  const found = total('slotsFoundTotal')
+  for (const name of names.slice(0, 2)) run.start(name)
+  run.clock.advance(20_000)
+  assert.is(total('slotsFoundTotal'), found)
+  run.close()
+})
+
 test.run()
