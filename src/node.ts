@@ -179,6 +179,7 @@ export class Node {
       isGone: (name, generation) => this.#isGone(name, generation),
       mayClaim: () => this.#mayClaim(),
       unaccounted: () => this.#unaccounted(),
+      outOfReach: () => this.#outOfReach(),
       hung: parts.hung,
       refusesWrites: () => this.#minority,
       routesChanged: () => this.#cache.routesChanged(),
@@ -506,17 +507,24 @@ export class Node {
 
   /** Names that should exist and that nobody can vouch for. */
   #unaccounted(): string[] {
-    const { heard, candidates, wanted } = this.#snapshot
+    const { heard, candidates } = this.#snapshot
     if (!heard) return ['discovery']
+    return this.#mayRun([...candidates.map((candidate) => this.#nameOf(candidate)), ...this.#ringNames.names(this.#clock.now())])
+  }
+
+  /** Names of members that may be running on the other side of a cut, however long it has lasted. */
+  #outOfReach(): string[] {
+    const nowMs = this.#clock.now()
+    return this.#mayRun([...this.#ringNames.names(nowMs), ...this.#ringNames.missing(nowMs)])
+  }
+
+  /** Of these names and all that are wanted, those that are not present, and of which nobody knows that they do not run. */
+  #mayRun(others: readonly string[]): string[] {
+    const { candidates, wanted } = this.#snapshot
     const notRunning = new Set(candidates.filter((candidate) => candidate.knownNotRunning).map(({ name }) => name))
     if (this.#options.platformDecides)
       for (const name of wanted) if (!candidates.some((candidate) => candidate.name === name)) notRunning.add(name)
-    const names = new Set([
-      ...wanted,
-      ...candidates.map((candidate) => this.#nameOf(candidate)),
-      ...this.#ringNames.names(this.#clock.now()),
-    ])
-    return [...names].filter((name) => {
+    return [...new Set([...wanted, ...others])].filter((name) => {
       if (notRunning.has(name) || this.#view.generationOf(name) !== undefined) return false
       const member = this.#membership.member(name)
       return member === undefined || (member.state !== 'left' && !this.#goneUids.has(member.meta.uid))

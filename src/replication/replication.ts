@@ -72,6 +72,8 @@ export interface ReplicationOptions {
   readonly isGone: (name: string, generation: number) => boolean
   readonly mayClaim: () => boolean
   readonly unaccounted: () => readonly string[]
+  /** Names of members that may be running and cannot be reached, and may have been so for long. */
+  readonly outOfReach: () => readonly string[]
   /** Tells once of each time when another thread found this one standing still. */
   readonly hung: () => boolean
   /** It is on the smaller side of a partition, and was told not to write there. */
@@ -293,9 +295,9 @@ export class Replication {
     return [...this.#view.present()].map((member) => member.name).filter((other) => other !== name)
   }
 
+  /** Members that cannot be asked, and may be there: they may go on serving what they hold. */
   absent(): readonly string[] {
-    const { ring } = this.#view
-    return ring.names.filter((name) => this.#view.generationOf(name) === undefined && !this.#view.isKnownGone(name))
+    return this.#options.outOfReach()
   }
 
   route(slot: number): Route {

@@ -95,4 +95,32 @@ for (let seed = 1; seed <= 5; seed++) {
   })
 }
 
+test('a member that is only cut off is named however long that lasts, and one that left or is not wanted is not', () => {
+  const run = cluster({ nodes: 4, seed: 7, replicas: 1 })
+  run.startAll()
+  run.untilReady()
+  write(run, 'before')
+  const [first, , far, last] = [...run.lives.values()] as [Life, Life, Life, Life]
+  run.platform.replicas = 3
+  let gone = false
+  run.stop(last.name, () => {
+    gone = true
+  })
+  run.runUntil(() => gone, 60_000, 'the end of the last')
+  for (const other of run.lives.values()) {
+    if (other === far) continue
+    run.network.cut(far.host, other.host)
+    run.network.cut(other.host, far.host)
+  }
+  for (const ms of [10_000, 30_000, 600_000]) {
+    run.clock.advance(ms)
+    assert.equal(flush(run, first).unreached, [far.name])
+  }
+  run.network.joinAll()
+  run.untilAgreed(90_000)
+  assert.equal(read(run, 'before'), everywhere(run, 0))
+  assert.equal(flush(run, first).unreached, [])
+  run.close()
+})
+
 test.run()
