@@ -1,6 +1,6 @@
 /**
  * Publication: who is primary of what, and whose copies are complete. A member pushes its table to the others when it changes, gossip carries the
- * number of its version, and whoever hears of a newer one than it holds fetches it. The floor of the last flush travels with it, so that a member which
+ * number of its version, and whoever hears of a newer one than it holds fetches it, around a cut link if need be, and until it has it. The floor of the last flush travels with it, so that a member which
  * the flush did not reach hears of it when it is back.
  */
 import { SlotSet } from '../lib/slot-set.ts'
@@ -16,6 +16,8 @@ const PUBLISH_MS = 200
 /** A table that gossip says is newer than ours: time for the pushed copy to arrive before it is fetched. */
 const FETCH_AFTER_MS = 100
 const FETCH_TIMEOUT_MS = 1000
+/** After a fetch that brought nothing. */
+const FETCH_AGAIN_MS = 1000
 
 /** What is known of a peer's table. */
 export interface PeerTable {
@@ -24,6 +26,11 @@ export interface PeerTable {
   readonly primaryVersion: number
   readonly primary: SlotSet
   readonly complete: SlotSet
+}
+
+interface AwaitedTable {
+  peer: PeerIdentity
+  version: number
 }
 
 export interface PublicationEvents {
@@ -41,6 +48,8 @@ export class Publication {
   readonly #context: Context
   readonly #events: PublicationEvents
   readonly #peers = new Map<string, PeerTable>()
+  /** By name: the newest version that gossip has told of a table that is not here, and that is being fetched. */
+  readonly #awaited = new Map<string, AwaitedTable>()
   #closed = false
   #version = 1
   #dueNow = false
@@ -69,18 +78,47 @@ export class Publication {
   /** Gossip says that a peer's table has this version. */
   announced(peer: PeerIdentity, version: number): void {
     if (this.#has(peer, version)) return
+    const awaited = this.#awaited.get(peer.name)
+    if (awaited !== undefined) {
+      awaited.peer = peer
+      awaited.version = version
+      return
+    }
+    const fresh = { peer, version }
+    this.#awaited.set(peer.name, fresh)
+    this.#fetchAfter(FETCH_AFTER_MS, fresh)
+  }
+
+  #fetchAfter(ms: number, awaited: AwaitedTable): void {
     const { clock, view } = this.#context
-    clock.after(FETCH_AFTER_MS, () => {
-      if (!this.#closed && !this.#has(peer, version) && view().isPresent(peer.name, peer.generation)) this.fetch(peer, () => {})
+    clock.after(ms, () => {
+      const { peer, version } = awaited
+      if (this.#closed || this.#awaited.get(peer.name) !== awaited) return
+      if (this.#has(peer, version) || !view().isPresent(peer.name, peer.generation)) this.#awaited.delete(peer.name)
+      else this.#get(peer, (read) => this.#fetchAfter(read ? FETCH_AFTER_MS : FETCH_AGAIN_MS, awaited))
     })
   }
 
   /** Asks a peer for its table. Calls back when it has been read; not at all when there is no answer. */
   fetch(peer: PeerIdentity, done: () => void): void {
-    this.#context.calls.call(peer.name, KIND_TABLE_GET, Buffer.alloc(0), FETCH_TIMEOUT_MS, (failure, body) => {
-      if (failure !== null || body === null || this.#closed) return
-      this.#read(peer, body)
-      done()
+    this.#get(peer, (read) => {
+      if (read) done()
+    })
+  }
+
+  /** Calls back once, with whether a table came and was no nonsense. */
+  #get(peer: PeerIdentity, done: (read: boolean) => void): void {
+    this.#context.around.call(peer.name, KIND_TABLE_GET, Buffer.alloc(0), FETCH_TIMEOUT_MS, (failure, body) => {
+      if (this.#closed) return
+      let read = false
+      try {
+        if (failure === null && body !== null) {
+          this.#read(peer, body)
+          read = true
+        }
+      } finally {
+        done(read)
+      }
     })
   }
 
@@ -140,6 +178,8 @@ export class Publication {
       for (const slot of slots) if (table.term(slot) !== term || table.role(slot) === PARKED) this.#events.holds(slot, term)
     }
     this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary, complete })
+    const awaited = this.#awaited.get(from.name)
+    if (awaited !== undefined && this.#has(awaited.peer, awaited.version)) this.#awaited.delete(from.name)
     this.#events.heard()
   }
 
