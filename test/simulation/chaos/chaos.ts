@@ -86,8 +86,9 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   clients.stop()
   fleeting.stop()
   const evicting = plan.kind === 'pressure'
+  const moving = (): boolean => [...run.lives.values()].some(({ node }) => node.stats().replication.parkedSlots > 0)
   const agreed = (): boolean =>
-    clients.underWay === 0 && run.disagreement(evicting) === null && membershipDisagreement(run.lives.values()) === null
+    clients.underWay === 0 && !moving() && run.disagreement(evicting) === null && membershipDisagreement(run.lives.values()) === null
   // For so long at a stretch: slots may still move back to whom they prefer.
   let agreedSinceMs = Number.POSITIVE_INFINITY
   const settled = (): boolean => {
@@ -105,7 +106,10 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
       )
     }
   } else {
-    const why = run.disagreement(evicting) ?? membershipDisagreement(run.lives.values()) ?? `${clients.underWay} requests are not answered`
+    const why =
+      run.disagreement(evicting) ??
+      membershipDisagreement(run.lives.values()) ??
+      `${clients.underWay} requests are not answered, or slots are being moved,`
     verdict.broken(
       why.includes('differs') ? 'owners hold the same' : 'one view',
       `${why} ${CONVERGE_MS} ms after the last fault\n${run.describe()}`,
