@@ -6,11 +6,13 @@ import { type ByteReader, type ByteWriter, MalformedError } from './bytes.ts'
 import { SLOT_COUNT } from './slot.ts'
 
 const BITMAP_BYTES = SLOT_COUNT / 8
+const WORDS = BITMAP_BYTES / 4
 /** Written in place of a count when the bitmap follows. */
 const WHOLE_BITMAP = 0xffff
-
 export class SlotSet {
   readonly #bits = new Uint8Array(BITMAP_BYTES)
+  /** The same memory, for what is done to whole sets. */
+  readonly #words = new Uint32Array(this.#bits.buffer)
   #size = 0
 
   static of(slots: Iterable<number>): SlotSet {
@@ -58,13 +60,20 @@ export class SlotSet {
     this.#size = 0
   }
 
-  addAll(other: SlotSet): void {
-    this.#size = 0
-    for (let i = 0; i < BITMAP_BYTES; i++) {
-      const byte = (this.#bits[i] as number) | (other.#bits[i] as number)
-      this.#bits[i] = byte
-      if (byte !== 0) this.#size += popCount(byte)
-    }
+  addAll(other: SlotSet): this {
+    for (let i = 0; i < WORDS; i++) this.#words[i] = (this.#words[i] as number) | (other.#words[i] as number)
+    return this.#counted()
+  }
+
+  removeAll(other: SlotSet): this {
+    for (let i = 0; i < WORDS; i++) this.#words[i] = (this.#words[i] as number) & ~(other.#words[i] as number)
+    return this.#counted()
+  }
+
+  /** Removes what `other` has not. */
+  retainAll(other: SlotSet): this {
+    for (let i = 0; i < WORDS; i++) this.#words[i] = (this.#words[i] as number) & (other.#words[i] as number)
+    return this.#counted()
   }
 
   equals(other: SlotSet): boolean {
@@ -72,13 +81,18 @@ export class SlotSet {
     return this.#bits.every((byte, i) => byte === other.#bits[i])
   }
 
-  /** Ascending. */
-  *[Symbol.iterator](): Generator<number> {
+  /** The members, ascending, as they are now: what is added or deleted meanwhile does not change a walk. A generator would cost several times as much. */
+  [Symbol.iterator](): ArrayIterator<number> {
+    const slots = new Uint16Array(this.#size)
+    let count = 0
     for (let i = 0; i < BITMAP_BYTES; i++) {
-      const byte = this.#bits[i] as number
-      if (byte === 0) continue
-      for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) yield i * 8 + bit
+      let byte = this.#bits[i] as number
+      while (byte !== 0) {
+        slots[count++] = i * 8 + 31 - Math.clz32(byte & -byte)
+        byte &= byte - 1
+      }
     }
+    return slots.values()
   }
 
   encode(writer: ByteWriter): void {
@@ -95,8 +109,7 @@ export class SlotSet {
     const count = reader.u16()
     if (count === WHOLE_BITMAP) {
       set.#bits.set(reader.raw(BITMAP_BYTES))
-      for (const byte of set.#bits) set.#size += popCount(byte)
-      return set
+      return set.#counted()
     }
     if (count > SLOT_COUNT) throw new MalformedError(`a set of ${count} slots`)
     for (let i = 0; i < count; i++) {
@@ -106,10 +119,17 @@ export class SlotSet {
     }
     return set
   }
+
+  #counted(): this {
+    this.#size = 0
+    for (let i = 0; i < WORDS; i++) this.#size += bitsOf(this.#words[i] as number)
+    return this
+  }
 }
 
-function popCount(byte: number): number {
-  let count = 0
-  for (let rest = byte; rest !== 0; rest &= rest - 1) count++
-  return count
+/** How many bits of a word are set: summed up in pairs, fours, bytes, and then all at once. */
+function bitsOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

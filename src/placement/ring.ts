@@ -24,6 +24,8 @@ export class Ring {
   readonly names: readonly string[]
   /** Row by slot: indexes into `names`, most wished for first. */
   readonly #order: Uint16Array
+  /** By slot: the number of its order among those that there are. */
+  readonly #pattern = new Uint16Array(SLOT_COUNT)
 
   private constructor(names: readonly string[], zones: ZoneNumbers) {
     this.names = names
@@ -36,6 +38,13 @@ export class Ring {
       const order = ring.range(`slot-${slot}`, count).map((server) => indexOf.get(nameOf(server)) as number)
       if (zones === null) this.#order.set(order, slot * count)
       else spreadOverZones(order, zones, this.#order, slot * count)
+    }
+    const patterns = new Map<string, number>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const row = this.#order.subarray(slot * count, (slot + 1) * count).join()
+      const pattern = patterns.get(row) ?? patterns.size
+      patterns.set(row, pattern)
+      this.#pattern[slot] = pattern
     }
   }
 
@@ -56,6 +65,14 @@ export class Ring {
   /** The name at `rank` (0 is the most wished for) in the slot's preference order. `rank` must be below `names.length`. */
   at(slot: number, rank: number): string {
     return this.names[this.#order[slot * this.names.length + rank] as number] as string
+  }
+
+  /**
+   * Slots with the same number, from 0, have the same preference order: there are six for three names, some hundred for five, and one a slot for ten. What
+   * follows from the order alone has to be found out once for each.
+   */
+  pattern(slot: number): number {
+    return this.#pattern[slot] as number
   }
 
   /** The rank of a name in the slot's order; `names.length` for one that is not on the ring. */

@@ -73,6 +73,8 @@ export class Claims {
   readonly #events: ClaimEvents
   /** By slot: since when it has had no holder, in ms of the clock; -1 while it has one. */
   readonly #orphanSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
+  /** Those that have none. */
+  #without = new SlotSet()
   #orphans = new SlotSet()
   #round: Round | null = null
   /** Goes up when all claims under way are given up. */
@@ -150,35 +152,26 @@ export class Claims {
     this.#dirty = false
     const { table, isGone, self } = this.#context
     const me = self()
+    const unheld = table.unheld.copy()
+    for (const { name, generation, slots } of table.holders()) if (isGone(name, generation)) unheld.addAll(slots)
+    const without = new SlotSet()
     const orphans = new SlotSet()
-    let lastTerm: Term | null = null
-    let lastHeld = true
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    for (const slot of unheld) {
       const role = table.role(slot)
-      let orphan = false
-      if (role === NONE || role === PARKED) {
-        const term = table.term(slot)
-        if (term === null) orphan = true
-        else {
-          if (term !== lastTerm) {
-            lastTerm = term
-            lastHeld = !isGone(term.name, term.generation)
-          }
-          orphan = !lastHeld
-          if (lastHeld && term.name === me.name && role === NONE) {
-            if ((this.#orphanSinceMs[slot] as number) < 0) this.#orphanSinceMs[slot] = nowMs
-            if (nowMs - (this.#orphanSinceMs[slot] as number) >= IDLE_GRANT_MS) orphans.add(slot)
-            this.#dirty = true
-            continue
-          }
-        }
-      }
-      if (!orphan) this.#orphanSinceMs[slot] = -1
-      else {
-        if ((this.#orphanSinceMs[slot] as number) < 0) this.#orphanSinceMs[slot] = nowMs
-        orphans.add(slot)
-      }
+      if (role !== NONE && role !== PARKED) continue
+      without.add(slot)
+      orphans.add(slot)
     }
+    for (const slot of table.heldBy(me.name, me.generation).copy().removeAll(table.primarySet()).removeAll(unheld)) {
+      if (table.role(slot) !== NONE) continue
+      without.add(slot)
+      this.#dirty = true
+      const sinceMs = this.#orphanSinceMs[slot] as number
+      if (sinceMs >= 0 && nowMs - sinceMs >= IDLE_GRANT_MS) orphans.add(slot)
+    }
+    for (const slot of this.#without.removeAll(without)) this.#orphanSinceMs[slot] = -1
+    for (const slot of without) if ((this.#orphanSinceMs[slot] as number) < 0) this.#orphanSinceMs[slot] = nowMs
+    this.#without = without
     this.#orphans = orphans
   }
 

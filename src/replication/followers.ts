@@ -15,6 +15,7 @@ import { ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term } from '../placement/index.ts'
 import { BulkSender } from './bulk.ts'
 import type { Context } from './context.ts'
+import { Dealing } from './dealing.ts'
 import { FillPatience } from './fill-patience.ts'
 import { addCheck, type SlotCheck } from './frames.ts'
 import { CHECKING, COMPLETE, FILLED, FILLING, FOLLOWING, Outgoing, UNFOLLOWED } from './outgoing.ts'
@@ -30,7 +31,6 @@ const CUT_OFF_MS = 30_000
 /** Where nothing of a follower's slots is due, as with a stand-in that is to hold no copy, it is looked at again after so long, or when the view changes. */
 const LEAD_LOOK_MS = 250
 const NOBODY: readonly Outgoing[] = []
-const EVERY_SLOT = SlotSet.all()
 
 interface BulkTotals {
   readonly bytes: number
@@ -40,12 +40,15 @@ interface BulkTotals {
 export class Followers {
   readonly #context: Context
   readonly #outgoing = new Map<string, Outgoing>()
+  readonly #dealing: Dealing
   readonly #bulk = new Map<string, BulkSender>()
   /** To members that are gone. */
   #bulkBefore: BulkTotals = { bytes: 0, entries: 0 }
   readonly #bySlot: (readonly Outgoing[])[] = new Array(SLOT_COUNT).fill(NOBODY)
   /** By slot: since when every seat has been complete, in ms of the clock; -1 while one is not. */
   readonly #seatsCompleteSinceMs = new Float64Array(SLOT_COUNT).fill(-1)
+  /** Those that are not -1. */
+  #seatsCompleteIn = new SlotSet()
   readonly #patience = new FillPatience()
   readonly #filled = new Map<Outgoing, number[]>()
   /** Members that are there, and that this one cannot stream to. */
@@ -55,6 +58,7 @@ export class Followers {
 
   constructor(context: Context) {
     this.#context = context
+    this.#dealing = new Dealing(context, this.#outgoing)
   }
 
   markDirty(): void {
@@ -105,12 +109,14 @@ export class Followers {
       }),
     )
     this.#bulk.set(peer.name, new BulkSender(peer, clock, store, this.#context.beaten))
+    this.#dealing.sessionsChanged()
     this.markDirty()
   }
 
   peerGone(name: string): void {
     this.#outgoing.get(name)?.close()
     this.#outgoing.delete(name)
+    this.#dealing.sessionsChanged()
     const bulk = this.#bulk.get(name)
     if (bulk !== undefined) {
       bulk.fail()
@@ -141,6 +147,38 @@ export class Followers {
     return this.#outgoing.get(name)?.inSync(slot, nowMs) === true
   }
 
+  /**
+   * This member's slots by who could take them over: the first in preference order of those that may, and have all of the slot. Where there is one such
+   * member, as with one replica, its order is not asked for.
+   */
+  heirs(nowMs: number): Map<string, SlotSet> {
+    const { table, view } = this.#context
+    const heirs = new Map<string, SlotSet>()
+    const once = new SlotSet()
+    const several = new SlotSet()
+    for (const [name, outgoing] of this.#outgoing) {
+      if (!view().isAvailable(name) || !view().ring.names.includes(name)) continue
+      const slots = outgoing.inSyncSlots(nowMs).retainAll(table.primarySet())
+      several.addAll(once.copy().retainAll(slots))
+      once.addAll(slots)
+      heirs.set(name, slots)
+    }
+    for (const slots of heirs.values()) slots.removeAll(several)
+    for (const slot of several) heirs.get(this.#heir(slot, nowMs) as string)?.add(slot)
+    return heirs
+  }
+
+  /** The first member in preference order that may take over a slot of this member's, and has all of it; `undefined` while there is none. */
+  #heir(slot: number, nowMs: number): string | undefined {
+    for (const outgoing of this.#dealing.of(slot).heirs) if (outgoing.inSync(slot, nowMs)) return outgoing.peer.name
+    return undefined
+  }
+
+  /** The first member in preference order that is there and not leaving; this one perhaps. */
+  wished(slot: number): string | undefined {
+    return this.#dealing.of(slot).wished
+  }
+
   hasFollower(slot: number): boolean {
     return (this.#bySlot[slot] as readonly Outgoing[]).length > 0
   }
@@ -166,9 +204,7 @@ export class Followers {
 
   /** Puts a grant of slots (held by this member until now) into the streams of all that follow them, and lets it leave at once. */
   grant(number: number, term: Term, slots: SlotSet): void {
-    const byOutgoing = new Map<Outgoing, SlotSet>()
-    for (const slot of slots) for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) addToGroup(byOutgoing, outgoing, slot)
-    for (const [outgoing, followed] of byOutgoing) {
+    for (const [outgoing, followed] of this.#byOutgoing(slots)) {
       this.#writeMarks(outgoing, followed)
       outgoing.granting(followed)
       outgoing.write((frames) => frames.grant(number, term, followed))
@@ -181,6 +217,17 @@ export class Followers {
     for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) outgoing.lose(slot)
     this.#bySlot[slot] = NOBODY
     this.#seatsCompleteSinceMs[slot] = -1
+    this.#seatsCompleteIn.delete(slot)
+  }
+
+  /** The same for many. */
+  releaseAll(slots: SlotSet): void {
+    for (const [outgoing, followed] of this.#byOutgoing(slots)) outgoing.loseAll(followed)
+    for (const slot of slots) {
+      this.#bySlot[slot] = NOBODY
+      this.#seatsCompleteSinceMs[slot] = -1
+    }
+    this.#seatsCompleteIn.removeAll(slots)
   }
 
   /** This member has just taken the slots under `term` and written nothing under it: who follows from now on misses nothing of it. */
@@ -191,7 +238,7 @@ export class Followers {
   tick(nowMs: number): void {
     if (this.#dirty) {
       this.#dirty = false
-      this.#reconcile(EVERY_SLOT, null)
+      this.#reconcile(this.#context.table.primarySet(), null)
       // What a follower is wished to hold may have changed.
       for (const outgoing of this.#outgoing.values()) outgoing.leadAtMs = 0
     }
@@ -200,20 +247,46 @@ export class Followers {
 
   /** Once a second: who is cut off, and which slots have all their seats complete. Ends the service of stand-ins that are needed no more. */
   review(nowMs: number): void {
-    const { table } = this.#context
     this.#findCutOff(nowMs)
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (table.role(slot) !== PRIMARY || !this.#seatsComplete(slot)) this.#seatsCompleteSinceMs[slot] = -1
-      else if ((this.#seatsCompleteSinceMs[slot] as number) < 0) {
-        this.#seatsCompleteSinceMs[slot] = nowMs
-        this.#dirty = true
-      }
+    const before = this.#seatsCompleteIn
+    const complete = this.#context.table.primarySet()
+    for (const slot of complete) if (!this.#seatsComplete(slot)) complete.delete(slot)
+    for (const slot of before.copy().removeAll(complete)) this.#seatsCompleteSinceMs[slot] = -1
+    for (const slot of complete.copy().removeAll(before)) {
+      this.#seatsCompleteSinceMs[slot] = nowMs
+      this.#dirty = true
     }
+    this.#seatsCompleteIn = complete
   }
 
   /** Members that are there and have no seats in this member's slots, as no stream reaches them. */
   get cutOff(): number {
     return this.#cutOff.size
+  }
+
+  /** Who follows any of the slots, and which. */
+  #byOutgoing(slots: SlotSet): Map<Outgoing, SlotSet> {
+    const byList = new Map<readonly Outgoing[], SlotSet>()
+    let list = NOBODY
+    let listed = new SlotSet()
+    for (const slot of slots) {
+      const followers = this.#bySlot[slot] as readonly Outgoing[]
+      if (followers !== list) {
+        list = followers
+        listed = byList.get(list) ?? new SlotSet()
+        byList.set(list, listed)
+      }
+      listed.add(slot)
+    }
+    const byOutgoing = new Map<Outgoing, SlotSet>()
+    for (const [followers, followed] of byList) {
+      for (const outgoing of followers) {
+        const all = byOutgoing.get(outgoing) ?? new SlotSet()
+        all.addAll(followed)
+        byOutgoing.set(outgoing, all)
+      }
+    }
+    return byOutgoing
   }
 
   #findCutOff(nowMs: number): void {
@@ -222,57 +295,70 @@ export class Followers {
     const { logger } = this.#context
     for (const peer of cutOff) if (!this.#cutOff.has(peer)) logger.warn({ peer }, 'cannot stream to a member: its seats go to others')
     for (const peer of this.#cutOff) if (!cutOff.has(peer)) logger.info({ peer }, 'a member that was cut off has its seats again')
-    if ([...cutOff].join() !== [...this.#cutOff].join()) this.#dirty = true
+    if ([...cutOff].join() === [...this.#cutOff].join()) return
     this.#cutOff = cutOff
+    this.#dealing.cutOff(cutOff)
+    this.#dirty = true
   }
 
   #reconcile(slots: SlotSet, fresh: Term | null): void {
-    const { table } = this.#context
-    const view = this.#context.view()
-    const self = this.#context.self().name
     const follow = new Map<Outgoing, Map<Term, SlotSet>>()
     const unfollow = new Map<Outgoing, SlotSet>()
-    const lists: (readonly Outgoing[])[] = [NOBODY]
-    for (const slot of slots) {
-      if (table.role(slot) !== PRIMARY) continue
-      const before = this.#bySlot[slot] as readonly Outgoing[]
-      const after: Outgoing[] = []
-      for (const name of view.followers(slot, self, this.#cutOff)) {
-        const outgoing = this.#outgoing.get(name)
-        if (outgoing === undefined) continue
-        after.push(outgoing)
-        if (outgoing.state(slot) === UNFOLLOWED) {
-          let terms = follow.get(outgoing)
-          if (terms === undefined) {
-            terms = new Map()
-            follow.set(outgoing, terms)
-          }
-          addToGroup(terms, table.term(slot) as Term, slot)
-        }
-      }
-      for (const outgoing of before) {
-        if (after.includes(outgoing)) continue
-        const current = this.#outgoing.get(outgoing.peer.name) === outgoing
-        const reached = view.isAvailable(outgoing.peer.name) && !this.#cutOff.has(outgoing.peer.name)
-        if (current && outgoing.state(slot) !== UNFOLLOWED && reached && !this.#seatsComplete(slot)) after.push(outgoing)
-        // One that went by another holder, too: it may have come back to this one, and think that it is streamed to.
-        else if (current) addToGroup(unfollow, outgoing, slot)
-      }
-      this.#bySlot[slot] = shared(lists, after)
+    for (const slot of this.#changed(slots)) {
+      const { followers } = this.#dealing.of(slot)
+      this.#join(followers, slot, follow)
+      this.#bySlot[slot] = this.#keep(slot, followers, unfollow)
     }
     for (const [outgoing, left] of unfollow) {
-      for (const slot of left) outgoing.setState(slot, UNFOLLOWED)
+      outgoing.setStates(left, UNFOLLOWED)
       outgoing.write((frames) => frames.unfollow(left))
     }
     for (const [outgoing, terms] of follow) {
       for (const [term, joined] of terms) {
-        for (const slot of joined) {
-          outgoing.setState(slot, FOLLOWING)
-          outgoing.markControl(slot)
-        }
+        outgoing.setStates(joined, FOLLOWING)
+        outgoing.markControls(joined)
         outgoing.write((frames) => frames.follow(term, joined, sameTerm(term, fresh)))
       }
     }
+  }
+
+  /** Those of the slots whose followers are not those that they should have: few, whatever has changed. */
+  #changed(slots: SlotSet): SlotSet {
+    const changed = slots.copy().retainAll(this.#context.table.primarySet())
+    for (const slot of changed) {
+      const { followers } = this.#dealing.of(slot)
+      if (this.#bySlot[slot] === followers && follows(followers, slot)) changed.delete(slot)
+    }
+    return changed
+  }
+
+  /** Those of the followers that do not follow the slot yet are to. */
+  #join(followers: readonly Outgoing[], slot: number, follow: Map<Outgoing, Map<Term, SlotSet>>): void {
+    for (const outgoing of followers) {
+      if (outgoing.state(slot) !== UNFOLLOWED) continue
+      let terms = follow.get(outgoing)
+      if (terms === undefined) {
+        terms = new Map()
+        follow.set(outgoing, terms)
+      }
+      addToGroup(terms, this.#context.table.term(slot) as Term, slot)
+    }
+  }
+
+  /** Who gets the slot's writes from now on: its `followers`, and who has followed it so far as a stand-in and is needed still. The others are to go. */
+  #keep(slot: number, followers: readonly Outgoing[], unfollow: Map<Outgoing, SlotSet>): readonly Outgoing[] {
+    const view = this.#context.view()
+    let kept = followers
+    for (const outgoing of this.#bySlot[slot] as readonly Outgoing[]) {
+      if (followers.includes(outgoing)) continue
+      const { name } = outgoing.peer
+      const current = this.#outgoing.get(name) === outgoing
+      const reached = view.isAvailable(name) && !this.#cutOff.has(name)
+      if (current && outgoing.state(slot) !== UNFOLLOWED && reached && !this.#seatsComplete(slot)) kept = [...kept, outgoing]
+      // One that went by another holder, too: it may have come back to this one, and think that it is streamed to.
+      else if (current) addToGroup(unfollow, outgoing, slot)
+    }
+    return kept === followers ? kept : this.#dealing.shared(kept)
   }
 
   #lead(outgoing: Outgoing, nowMs: number): void {
@@ -281,10 +367,8 @@ export class Followers {
     const checks = new Map<Term, SlotCheck[]>()
     let nextMs = nowMs + LEAD_LOOK_MS
     let changed = false
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    for (const slot of this.#toLead(outgoing, nowMs)) {
       const state = outgoing.state(slot)
-      if (state === UNFOLLOWED || state === COMPLETE || state === FILLING) continue
-      if (table.role(slot) !== PRIMARY) continue
       if (!outgoing.controlConfirmed(slot)) {
         nextMs = nowMs
         continue
@@ -295,7 +379,7 @@ export class Followers {
           if (settledMs < nextMs) nextMs = settledMs
           continue
         }
-        if (!this.#patience.mayFill(outgoing, slot, nowMs) || !this.#shouldHoldCopy(slot, outgoing, nowMs)) continue
+        if (!this.#patience.mayFill(outgoing, slot, nowMs)) continue
         addCheck(checks, table.term(slot) as Term, { slot, ...store.slotDigest(slot) })
       } else if (state === CHECKING) {
         this.#fill(outgoing, slot)
@@ -319,6 +403,16 @@ export class Followers {
       )
       outgoing.write((frames) => frames.check(term, list))
     }
+  }
+
+  /** Slots in which something may be due: a stand-in that is to hold no copy waits for nothing, and while a member is away that is most that there is. */
+  #toLead(outgoing: Outgoing, nowMs: number): SlotSet {
+    const slots = this.#context.table.primarySet().retainAll(outgoing.incompleteSlots())
+    for (const slot of slots) {
+      const state = outgoing.state(slot)
+      if (state === FILLING || (state === FOLLOWING && !this.#shouldHoldCopy(slot, outgoing, nowMs))) slots.delete(slot)
+    }
+    return slots
   }
 
   /** Ahead of what lets the follower compare its copy, or makes it the primary. */
@@ -369,33 +463,20 @@ export class Followers {
 
   /** A seat always; another follower only when this member leaves and has nobody better to grant the slot to. */
   #shouldHoldCopy(slot: number, outgoing: Outgoing, nowMs: number): boolean {
-    const view = this.#context.view()
-    if (this.#hasSeat(slot, outgoing.peer.name)) return true
-    if (!this.#context.leaving()) return false
-    const heir = view.firstAvailable(slot, (name) => this.inSync(name, slot, nowMs))
-    return heir === undefined && view.firstAvailable(slot, () => true) === outgoing.peer.name
-  }
-
-  #hasSeat(slot: number, name: string): boolean {
-    const view = this.#context.view()
-    return this.#cutOff.size === 0 ? view.hasSeat(slot, name) : view.seats(slot, this.#cutOff).includes(name)
+    if (this.#dealing.of(slot).seated.includes(outgoing)) return true
+    return this.#context.leaving() && this.#heir(slot, nowMs) === undefined && this.wished(slot) === outgoing.peer.name
   }
 
   #seatsComplete(slot: number): boolean {
-    const self = this.#context.self().name
-    const view = this.#context.view()
-    const seats = view.seats(slot, this.#cutOff)
+    const { seated, full } = this.#dealing.of(slot)
     // Where too few are left to sit, what others hold is not too much.
-    if (seats.length < view.seatCount) return false
-    for (const name of seats) if (name !== self && this.#outgoing.get(name)?.state(slot) !== COMPLETE) return false
+    if (!full) return false
+    for (const outgoing of seated) if (outgoing.state(slot) !== COMPLETE) return false
     return true
   }
 }
 
-/** A list of the same followers that there is already: few serve thousands of slots, and stay in the processor's cache, where every write reads one. */
-function shared(lists: (readonly Outgoing[])[], list: readonly Outgoing[]): readonly Outgoing[] {
-  const known = lists.find((other) => other.length === list.length && other.every((outgoing, i) => outgoing === list[i]))
-  if (known !== undefined) return known
-  lists.push(list)
-  return list
+function follows(followers: readonly Outgoing[], slot: number): boolean {
+  for (const outgoing of followers) if (outgoing.state(slot) === UNFOLLOWED) return false
+  return true
 }

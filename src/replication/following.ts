@@ -127,10 +127,10 @@ export class Following {
       },
       follow: (session, term, slots, fresh) => this.#follow(session, term, slots, fresh),
       unfollow: (session, slots) => {
-        for (const slot of slots) {
-          session.streamed.delete(slot)
-          if (this.#coveredBy[slot] === session) this.#uncover(slot)
-        }
+        session.streamed.removeAll(slots)
+        this.#context.table.together(() => {
+          for (const slot of slots) if (this.#coveredBy[slot] === session) this.#uncover(slot)
+        })
       },
       check: (session, term, checks) => this.#check(session, term, checks),
       complete: (session, term, checks) => this.#filled(session, term, checks),
@@ -182,6 +182,13 @@ export class Following {
   #follow(session: Incoming, term: Term, slots: SlotSet, fresh: boolean): void {
     const higher = new Map<Term, SlotSet>()
     session.streamed.addAll(slots)
+    this.#context.table.together(() => this.#followIn(session, term, slots, fresh, higher))
+    if (higher.size > 0) this.#context.calls.tell(session.peer.name, KIND_TERMS, encodeTerms(new ByteWriter(256), higher).toBuffer())
+    session.statusChanged()
+  }
+
+  /** Puts the slots that have another holder into `higher`, by its term. */
+  #followIn(session: Incoming, term: Term, slots: SlotSet, fresh: boolean, higher: Map<Term, SlotSet>): void {
     for (const slot of slots) {
       const covered = this.#covers(session, term, slot)
       if (this.#cover(session, term, slot)) {
@@ -192,8 +199,6 @@ export class Following {
       const known = this.#context.table.term(slot)
       if (known !== null && known.name !== session.peer.name) addToGroup(higher, known, slot)
     }
-    if (higher.size > 0) this.#context.calls.tell(session.peer.name, KIND_TERMS, encodeTerms(new ByteWriter(256), higher).toBuffer())
-    session.statusChanged()
   }
 
   /** From here on the session streams the slot under `term`: false if another term prevails here. */
@@ -255,27 +260,7 @@ export class Following {
     const mine = term.name === self.name && term.generation === self.generation
     const taken = mine ? this.#parts.handOver.honours(session.peer, number, nowMs) : null
     this.#context.hybrid.observe(term)
-    for (const slot of slots) {
-      if (session.streamed.has(slot)) this.surplus.granted(slot, session.peer)
-      const under = this.#coveredUnder[slot] as Term | null
-      if (this.#coveredBy[slot] !== session || under === null) continue
-      const complete = sameTerm(this.#context.table.completeUnder(slot), under)
-      this.#context.table.adopt(slot, term)
-      if (!sameTerm(this.#context.table.term(slot), term)) continue
-      // The session goes on to vouch for the slot until the heir does: the grant may yet be taken back, by another grant in the same stream.
-      this.#coveredUnder[slot] = term
-      if (!complete) continue
-      if (!mine) {
-        this.#context.table.markComplete(slot, term)
-        this.#grantedMs[slot] = nowMs
-      } else if (taken !== null) {
-        this.taken(slot)
-        this.#context.table.take(slot, term)
-        taken.add(slot)
-      } else {
-        this.#context.table.markComplete(slot, term)
-      }
-    }
+    this.#context.table.together(() => this.#followGrant(session, term, slots, taken))
     if (taken !== null && taken.size > 0) {
       this.#context.logger.info({ from: session.peer.name, slots: taken.size }, 'took over slots')
       this.#parts.followers.took(term, taken)
@@ -283,25 +268,60 @@ export class Following {
     this.statusChanged()
   }
 
+  /** By a grant to the term; `taken` is what this member shall add the slots to if it takes them. */
+  #followGrant(session: Incoming, term: Term, slots: SlotSet, taken: SlotSet | null): void {
+    const nowMs = this.#context.clock.now()
+    const { name, generation } = this.#context.self()
+    const mine = term.name === name && term.generation === generation
+    this.surplus.granted(slots.copy().retainAll(session.streamed), session.peer)
+    const { table } = this.#context
+    // In several short walks: thousands of slots at once are moved by code that has never run, and V8 takes long to compile a long body well.
+    const led = this.#coveredSlots(session, slots)
+    const complete = this.#completeSlots(led)
+    for (const slot of led) table.adopt(slot, term)
+    for (const slot of led) {
+      // The session goes on to vouch for the slot until the heir does: the grant may yet be taken back, by another grant in the same stream.
+      if (sameTerm(table.term(slot), term)) this.#coveredUnder[slot] = term
+      else complete.delete(slot)
+    }
+    if (taken === null) {
+      for (const slot of complete) table.markComplete(slot, term)
+      if (!mine) for (const slot of complete) this.#grantedMs[slot] = nowMs
+      return
+    }
+    for (const slot of complete) {
+      this.taken(slot)
+      table.take(slot, term)
+    }
+    taken.addAll(complete)
+  }
+
+  /** Those of the slots that the session streams to this member. */
+  #coveredSlots(session: Incoming, slots: SlotSet): SlotSet {
+    const covered = slots.copy()
+    for (const slot of slots) if (this.#coveredBy[slot] !== session || this.#coveredUnder[slot] === null) covered.delete(slot)
+    return covered
+  }
+
+  /** Those of the slots of which the copy is complete under the term that it is streamed under. */
+  #completeSlots(covered: SlotSet): SlotSet {
+    const { table } = this.#context
+    const complete = covered.copy()
+    for (const slot of covered) if (!sameTerm(table.completeUnder(slot), this.#coveredUnder[slot] as Term | null)) complete.delete(slot)
+    return complete
+  }
+
   #statusFor(session: Incoming): FollowStatus {
     const { table } = this.#context
     const { name, generation } = session.peer
-    const complete = new SlotSet()
+    const theirs = table.heldBy(name, generation)
     const elsewhere = new SlotSet()
-    let last: Term | null = null
-    let theirs = false
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    // What it writes to a slot that is held here is with its holder; a later term of its own may be known before its stream has led there.
+    for (const slot of session.streamed.copy().removeAll(theirs).removeAll(table.engaged)) {
       const term = table.term(slot)
-      if (term !== last) {
-        last = term
-        theirs = term?.name === name && term.generation === generation
-      }
-      if (theirs && table.isComplete(slot)) complete.add(slot)
-      // What it writes to a slot that is held here is with its holder; a later term of its own may be known before its stream has led there.
-      else if (theirs || term === null || table.role(slot) !== NONE) continue
-      else if (session.streamed.has(slot) && !this.#covers(session, term, slot)) elsewhere.add(slot)
+      if (term !== null && !this.#covers(session, term, slot)) elsewhere.add(slot)
     }
-    return { complete, elsewhere }
+    return { complete: table.completeSet().retainAll(theirs), elsewhere }
   }
 
   /** The session over which the holder of `term` streams the slot to this member, if it has begun to. */
@@ -342,10 +362,8 @@ export class Following {
   doubtSilent(nowMs: number): void {
     const { isGone, table } = this.#context
     let changed = false
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (table.role(slot) !== NONE || !table.isComplete(slot)) continue
-      const term = table.term(slot)
-      if (term === null) continue
+    for (const slot of table.completeSet().removeAll(table.engaged)) {
+      const term = table.term(slot) as Term
       const heardMs = this.streamOf(slot, term)?.lastHeardMs ?? (this.#grantedMs[slot] as number)
       if (nowMs - heardMs <= SILENCE_MS || isGone(term.name, term.generation)) continue
       table.doubt(slot)
@@ -371,9 +389,10 @@ export class Following {
     return (this.#coveredBy[slot] as Incoming | null)?.position ?? ZERO_STAMP
   }
 
-  /** The slot was granted away here: its heir has so long to begin to stream it. */
-  granted(slot: number): void {
-    this.#grantedMs[slot] = this.#context.clock.now()
+  /** The slots were granted away here: their heir has so long to begin to stream them. */
+  granted(slots: SlotSet): void {
+    const nowMs = this.#context.clock.now()
+    for (const slot of slots) this.#grantedMs[slot] = nowMs
   }
 
   close(): void {

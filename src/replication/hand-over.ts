@@ -7,7 +7,6 @@
  * only after the heir has said no, for good, does it take the slots back under a new term. So no planned move has two executors.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
-import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { sameTerm, type Term, type View } from '../placement/index.ts'
@@ -15,7 +14,7 @@ import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import { decodeSlots, encodeSlots, KIND_CONFIRM, KIND_OFFER } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
-import { addToGroup, NONE, PARKED } from './slot-table.ts'
+import { addToGroup, PARKED } from './slot-table.ts'
 
 const HONOUR_MS = 1000
 const TAKE_BACK_MS = 2000
@@ -50,9 +49,6 @@ interface Displaced {
   readonly slots: SlotSet
 }
 
-const EVERY_SLOT = SlotSet.all()
-const ANYBODY = (): boolean => true
-
 export class HandOver {
   readonly #context: Context
   readonly #followers: Followers
@@ -63,6 +59,8 @@ export class HandOver {
   #displaced: Displaced = { view: null, primaryVersion: 0, slots: new SlotSet() }
   /** By number: what this member, as an heir, has asked for. */
   readonly #requests = new Map<number, Request>()
+  /** By number: the slots of those that could still be honoured. */
+  readonly #awaited = new Map<number, SlotSet>()
   #nextNumber = 1
   movedTotal = 0
   takenBackTotal = 0
@@ -80,13 +78,18 @@ export class HandOver {
   offer(nowMs: number): void {
     const { leaving, table } = this.#context
     if (table.primaries === 0) return
-    const offers = new Map<string, SlotSet>()
-    for (const slot of leaving() ? EVERY_SLOT : this.#displacedNow()) {
-      if (!table.isPrimary(slot)) continue
-      const heir = this.#heir(slot, nowMs)
-      if (heir !== undefined && !this.#offered.has(heir)) addToGroup(offers, heir, slot)
+    const offers = leaving() ? this.#followers.heirs(nowMs) : this.#returns(nowMs)
+    for (const [heir, slots] of offers) if (slots.size > 0 && !this.#offered.has(heir)) this.#offer(heir, slots)
+  }
+
+  /** The slots held here that another should have, and can, by whom. */
+  #returns(nowMs: number): Map<string, SlotSet> {
+    const returns = new Map<string, SlotSet>()
+    for (const slot of this.#displacedNow()) {
+      const heir = this.#context.table.isPrimary(slot) ? this.#returning(slot, nowMs) : undefined
+      if (heir !== undefined) addToGroup(returns, heir, slot)
     }
-    for (const [heir, slots] of offers) this.#offer(heir, slots)
+    return returns
   }
 
   /** Slots held here that another should have once it can: in quiet times none, and then nothing is to be looked through. */
@@ -97,9 +100,8 @@ export class HandOver {
     if (before.view === view && before.primaryVersion === table.primaryVersion) return before.slots
     const { name } = self()
     const slots = new SlotSet()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (!table.isPrimary(slot)) continue
-      const wished = view.firstAvailable(slot, ANYBODY)
+    for (const slot of table.primarySet()) {
+      const wished = this.#followers.wished(slot)
       if (wished !== undefined && wished !== name) slots.add(slot)
     }
     this.#displaced = { view, primaryVersion: table.primaryVersion, slots }
@@ -107,11 +109,18 @@ export class HandOver {
   }
 
   /** The heir says that it holds slots under `term`. */
-  taken(slot: number, term: Term): void {
-    if (this.#context.table.role(slot) !== PARKED || !sameTerm(this.#context.table.term(slot), term)) return
-    this.#context.table.handedOver(slot)
-    this.#followers.release(slot)
-    this.movedTotal++
+  taken(slots: SlotSet, term: Term): void {
+    const { table } = this.#context
+    const moved = new SlotSet()
+    table.together(() => {
+      for (const slot of slots) {
+        if (table.role(slot) !== PARKED || !sameTerm(table.term(slot), term)) continue
+        table.handedOver(slot)
+        moved.add(slot)
+      }
+    })
+    this.#followers.releaseAll(moved)
+    this.movedTotal += moved.size
   }
 
   /**
@@ -123,7 +132,22 @@ export class HandOver {
     if (request === undefined || request.from.name !== from.name || request.from.generation !== from.generation) return null
     if (nowMs - request.atMs > HONOUR_MS || request.taken !== null) return null
     request.taken = new SlotSet()
+    this.#awaited.delete(number)
     return request.taken
+  }
+
+  /** Has this member asked for the slot so lately that it would honour the grant? Others may have read of it already. */
+  awaits(slot: number, nowMs: number): boolean {
+    this.#giveUpAwaiting(nowMs)
+    for (const slots of this.#awaited.values()) if (slots.has(slot)) return true
+    return false
+  }
+
+  #giveUpAwaiting(nowMs: number): void {
+    for (const number of this.#awaited.keys()) {
+      const request = this.#requests.get(number)
+      if (request === undefined || nowMs - request.atMs > HONOUR_MS) this.#awaited.delete(number)
+    }
   }
 
   /** Moves slots that this member holds to a new term of its own, leading its followers along: take-back, or a weak term made strong. */
@@ -131,7 +155,10 @@ export class HandOver {
     const self = this.#context.self()
     const term: Term = { ...this.#stampAbove(slots), ...self, strong }
     this.#followers.grant(0, term, slots)
-    for (const slot of slots) this.#context.table.take(slot, term)
+    const { table } = this.#context
+    table.together(() => {
+      for (const slot of slots) table.take(slot, term)
+    })
     this.#followers.markDirty()
   }
 
@@ -149,14 +176,11 @@ export class HandOver {
     return this.#context.hybrid.nextAbove(highest)
   }
 
-  /** Who should have the slot instead of this member, right now. */
-  #heir(slot: number, nowMs: number): string | undefined {
-    const view = this.#context.view()
-    const self = this.#context.self().name
-    if (this.#context.leaving()) return view.firstAvailable(slot, (name) => name !== self && this.#followers.inSync(name, slot, nowMs))
-    const wished = view.firstAvailable(slot, ANYBODY)
-    if (wished === undefined || wished === self || !this.#followers.inSync(wished, slot, nowMs)) return undefined
-    const generation = view.generationOf(wished) as number
+  /** Who should have the slot instead of this member, which stays, and has been complete for long enough. */
+  #returning(slot: number, nowMs: number): string | undefined {
+    const wished = this.#followers.wished(slot)
+    if (wished === undefined || wished === this.#context.self().name || !this.#followers.inSync(wished, slot, nowMs)) return undefined
+    const generation = this.#context.view().generationOf(wished) as number
     const completeSinceMs = this.#followers.outgoing({ name: wished, generation })?.sinceMs[slot] as number
     return nowMs - completeSinceMs >= RETURN_WAIT_MS ? wished : undefined
   }
@@ -185,8 +209,9 @@ export class HandOver {
     // A grant passes the mark on: it must not make strong what was claimed weakly. The weak ones have a batch of their own when no strong are left.
     const strongSlots = new SlotSet()
     const weakSlots = new SlotSet()
-    for (const slot of accepted) {
-      if (!table.isPrimary(slot) || !this.#followers.inSync(heir.name, slot, nowMs)) continue
+    const inSync = this.#followers.outgoing(heir)?.inSyncSlots(nowMs)
+    if (inSync === undefined) return
+    for (const slot of table.primarySet().retainAll(accepted).retainAll(inSync)) {
       if (table.term(slot)?.strong === true) strongSlots.add(slot)
       else weakSlots.add(slot)
     }
@@ -194,7 +219,9 @@ export class HandOver {
     const slots = strong ? strongSlots : weakSlots
     if (slots.size === 0) return
     const term: Term = { ...this.#stampAbove(slots), ...heir, strong }
-    for (const slot of slots) table.park(slot, term)
+    table.together(() => {
+      for (const slot of slots) table.park(slot, term)
+    })
     this.#followers.grant(number, term, slots)
     this.#grants.push({ number, heir, term, slots, sentMs: nowMs, asking: false })
     logger.info({ heir: heir.name, slots: slots.size }, 'granted slots')
@@ -206,7 +233,8 @@ export class HandOver {
     const { table } = this.#context
     this.#grants = this.#grants.filter((grant) => {
       let parked = 0
-      for (const slot of grant.slots) if (table.role(slot) === PARKED && sameTerm(table.term(slot), grant.term)) parked++
+      if (table.parked > 0)
+        for (const slot of grant.slots) if (table.role(slot) === PARKED && sameTerm(table.term(slot), grant.term)) parked++
       if (parked === 0) {
         this.longestPauseMs = Math.max(this.longestPauseMs, nowMs - grant.sentMs)
         return false
@@ -224,7 +252,7 @@ export class HandOver {
     calls.call(grant.heir.name, KIND_CONFIRM, body, CALL_TIMEOUT_MS, (failure, answer) => {
       grant.asking = false
       if (failure !== null || answer === null) return
-      for (const slot of decodeSlots(answer)) this.taken(slot, grant.term)
+      this.taken(decodeSlots(answer), grant.term)
       const slots = new SlotSet()
       for (const slot of grant.slots) if (table.role(slot) === PARKED && sameTerm(table.term(slot), grant.term)) slots.add(slot)
       if (slots.size === 0) return
@@ -238,13 +266,12 @@ export class HandOver {
     const { table, clock } = this.#context
     const accepted = new SlotSet()
     if (!this.#context.leaving()) {
-      for (const slot of slots) {
-        const term = table.term(slot)
-        const theirs = term !== null && term.name === from.name && term.generation === from.generation
-        if (theirs && table.role(slot) === NONE && table.isComplete(slot)) accepted.add(slot)
-      }
+      const held = table.heldBy(from.name, from.generation)
+      accepted.addAll(table.completeSet().retainAll(slots).retainAll(held).removeAll(table.engaged))
     }
+    this.#giveUpAwaiting(clock.now())
     const number = this.#nextNumber++
+    if (accepted.size > 0) this.#awaited.set(number, accepted)
     this.#requests.set(number, { from, atMs: clock.now(), taken: null })
     if (this.#requests.size > MAX_REMEMBERED_REQUESTS) this.#requests.delete(this.#requests.keys().next().value as number)
     const writer = new ByteWriter(64).u32(number)

@@ -151,8 +151,7 @@ export class Marks {
   review(): void {
     const { table } = this.#context
     for (const { peer, lastAckMs } of this.#parts.followers.all()) this.#contact(peer, lastAckMs)
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (!table.isComplete(slot)) continue
+    for (const slot of table.completeSet()) {
       if (this.#unproven[slot] === 1 && (table.role(slot) === NONE || this.mayCollect(slot))) this.#unproven[slot] = 0
       this.#syncedMs[slot] = this.#inSyncMs(slot)
     }

@@ -100,7 +100,10 @@ export class Outgoing {
   #closed = false
   /** Entries put into this epoch's stream. */
   #accepted = 0
-  incomplete = 0
+  /** Slots that it follows and is not complete in. */
+  readonly #incomplete = new SlotSet()
+  /** Slots that it is complete in. */
+  readonly #complete = new SlotSet()
   /** Before this time, in ms of the clock, no slot of the follower's is due to be led on, unless the state of one changes. */
   leadAtMs = 0
 
@@ -136,16 +139,41 @@ export class Outgoing {
     return this.#link !== null && this.#resumed
   }
 
+  /** How many slots it follows and is not complete in. */
+  get incomplete(): number {
+    return this.#incomplete.size
+  }
+
+  /** Those. Not to be changed. */
+  incompleteSlots(): SlotSet {
+    return this.#incomplete
+  }
+
   state(slot: number): FollowState {
     return this.states[slot] as FollowState
   }
 
   setState(slot: number, state: FollowState): void {
-    const before = this.states[slot] as FollowState
-    if (before !== UNFOLLOWED && before !== COMPLETE) this.incomplete--
-    if (state !== UNFOLLOWED && state !== COMPLETE) this.incomplete++
+    if (state === UNFOLLOWED || state === COMPLETE) this.#incomplete.delete(slot)
+    else this.#incomplete.add(slot)
+    if (state === COMPLETE) this.#complete.add(slot)
+    else this.#complete.delete(slot)
     this.states[slot] = state
     this.sinceMs[slot] = this.#clock.turn()
+    this.leadAtMs = 0
+  }
+
+  /** `setState` of many. */
+  setStates(slots: SlotSet, state: FollowState): void {
+    const nowMs = this.#clock.turn()
+    this.#incomplete.removeAll(slots)
+    this.#complete.removeAll(slots)
+    if (state === COMPLETE) this.#complete.addAll(slots)
+    else if (state !== UNFOLLOWED) this.#incomplete.addAll(slots)
+    for (const slot of slots) {
+      this.states[slot] = state
+      this.sinceMs[slot] = nowMs
+    }
     this.leadAtMs = 0
   }
 
@@ -160,9 +188,19 @@ export class Outgoing {
     this.#lost.add(slot)
   }
 
+  /** The same for many. */
+  loseAll(slots: SlotSet): void {
+    this.setStates(slots, UNFOLLOWED)
+    if (this.#confirmations.size > 0) this.#lost = slots.copy().addAll(this.#lost ?? slots)
+  }
+
   /** The frame about to be written speaks of the slot's state. */
   markControl(slot: number): void {
     this.#controlSequence[slot] = this.#nextSequence
+  }
+
+  markControls(slots: SlotSet): void {
+    for (const slot of slots) this.#controlSequence[slot] = this.#nextSequence
   }
 
   /** Has the follower confirmed the last frame about the slot's state? */
@@ -170,9 +208,18 @@ export class Outgoing {
     return this.#ackedSequence >= (this.#controlSequence[slot] as number)
   }
 
+  /** The slots that it is `inSync` in. */
+  inSyncSlots(nowMs: number): SlotSet {
+    return this.#isInTime(nowMs) ? this.#complete.copy() : new SlotSet()
+  }
+
   /** Complete by its own word, and it has acknowledged all that has waited for a second or longer. */
   inSync(slot: number, nowMs: number): boolean {
-    if (this.states[slot] !== COMPLETE || nowMs - this.#lastAckMs >= IN_SYNC_MS) return false
+    return this.states[slot] === COMPLETE && this.#isInTime(nowMs)
+  }
+
+  #isInTime(nowMs: number): boolean {
+    if (nowMs - this.#lastAckMs >= IN_SYNC_MS) return false
     const [oldest] = this.#waiting
     return oldest === undefined || nowMs - oldest.sinceMs < IN_SYNC_MS
   }
@@ -337,22 +384,22 @@ export class Outgoing {
   }
 
   #believe(sequence: number, { complete, elsewhere }: FollowStatus): void {
-    const disowned = new Set<number>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const state = this.states[slot] as FollowState
-      if (state === UNFOLLOWED || (this.#controlSequence[slot] as number) > sequence) continue
-      if (elsewhere.has(slot)) {
-        this.setState(slot, UNFOLLOWED)
-        disowned.add(slot)
-      } else if (complete.has(slot)) {
-        if (state !== COMPLETE) this.setState(slot, COMPLETE)
-      } else if (state === COMPLETE) {
-        this.setState(slot, FOLLOWING)
-      }
-    }
+    // For most slots its word is no news: only the others are looked at.
+    const disowned = this.#heard(elsewhere.copy().retainAll(this.#complete.copy().addAll(this.#incomplete)), sequence)
+    const gained = this.#heard(complete.copy().retainAll(this.#incomplete).removeAll(disowned), sequence)
+    const lost = this.#heard(this.#complete.copy().removeAll(complete).removeAll(disowned), sequence)
+    if (gained.size > 0) this.setStates(gained, COMPLETE)
+    if (lost.size > 0) this.setStates(lost, FOLLOWING)
     if (disowned.size === 0) return
-    this.#disappoint('void', ({ slot }) => disowned.has(slot))
+    this.setStates(disowned, UNFOLLOWED)
+    this.#disappoint('void', ({ slot }) => slot >= 0 && disowned.has(slot))
     this.#events.disowned(this)
+  }
+
+  /** Leaves those of the slots in the set whose state the follower had heard of when it had applied a message. */
+  #heard(slots: SlotSet, sequence: number): SlotSet {
+    for (const slot of slots) if ((this.#controlSequence[slot] as number) > sequence) slots.delete(slot)
+    return slots
   }
 
   #pump(): void {
@@ -387,7 +434,7 @@ export class Outgoing {
     this.#underWayBytes = 0
     this.#accepted = 0
     this.#frames.reset()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.states[slot] !== UNFOLLOWED) this.setState(slot, UNFOLLOWED)
+    this.setStates(this.#complete.copy().addAll(this.#incomplete), UNFOLLOWED)
     this.#events.reset(this)
     this.#disappoint('void')
   }

@@ -9,7 +9,6 @@ import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { decodeTable, encodeTable, KIND_TABLE, KIND_TABLE_GET } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
-import { PARKED } from './slot-table.ts'
 
 /** Changes of completeness are published at most this often; changes of primaries at the end of the turn. */
 const PUBLISH_MS = 200
@@ -34,8 +33,8 @@ interface AwaitedTable {
 }
 
 export interface PublicationEvents {
-  /** A peer says that it holds a slot under a term. Called for every slot of a table that came, but for those of which that is what this member acts on. */
-  holds(slot: number, term: Term): void
+  /** A peer says that it holds slots under a term: of a table that came, all but those of which that is what this member acts on. */
+  holds(slots: SlotSet, term: Term): void
   /** A peer says that everything up to this stamp is gone. */
   floor(floor: Stamp): void
   /** A table has been read: routes may have changed. */
@@ -172,15 +171,25 @@ export class Publication {
     this.#events.floor(floor)
     const { table } = this.#context
     const primary = new SlotSet()
-    for (const [term, slots] of primaries) {
-      primary.addAll(slots)
-      // Most are known, and have been for long: a term that came before is the same object.
-      for (const slot of slots) if (table.term(slot) !== term || table.role(slot) === PARKED) this.#events.holds(slot, term)
-    }
+    table.together(() => {
+      for (const [term, slots] of primaries) {
+        primary.addAll(slots)
+        const news = this.#news(term, slots)
+        if (news.size > 0) this.#events.holds(news, term)
+      }
+    })
     this.#peers.set(from.name, { generation: from.generation, version, primaryVersion, primary, complete })
     const awaited = this.#awaited.get(from.name)
     if (awaited !== undefined && this.#has(awaited.peer, awaited.version)) this.#awaited.delete(from.name)
     this.#events.heard()
+  }
+
+  /** Most are known, and have been for long: a term that came before is the same object. But a heir's word is waited for where a slot was granted away. */
+  #news(term: Term, slots: SlotSet): SlotSet {
+    const { table } = this.#context
+    const news = slots.copy()
+    for (const slot of slots) if (table.term(slot) === term) news.delete(slot)
+    return news.addAll(table.engaged.copy().retainAll(slots))
   }
 
   #has(peer: PeerIdentity, version: number): boolean {

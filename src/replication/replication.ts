@@ -229,7 +229,7 @@ export class Replication {
     })
     this.#repair = new Repair(this.#context, this.#followers, (entry, slot) => this.#following.apply(entry, slot) !== 'full')
     this.#publication = new Publication(this.#context, {
-      holds: (slot, term) => this.#heardHolder(slot, term),
+      holds: (slots, term) => this.#heardHolder(slots, term),
       floor: (floor) => this.raiseFloor(floor),
       heard: () => this.#routesSoon(),
       published: options.tablePublished,
@@ -308,13 +308,20 @@ export class Replication {
     return this.executes(slot) ? 'here' : null
   }
 
+  /** See `HandOver.awaits`. */
+  awaits(slot: number): boolean {
+    return this.#handOver.awaits(slot, this.#options.clock.now())
+  }
+
   term(slot: number): Term | null {
     return this.#table.term(slot)
   }
 
   /** A refusal named a holder: follow it if its term prevails. */
   adoptTerms(terms: ReadonlyMap<Term, SlotSet>): void {
-    for (const [term, slots] of terms) for (const slot of slots) this.#table.adopt(slot, term)
+    this.#table.together(() => {
+      for (const [term, slots] of terms) for (const slot of slots) this.#table.adopt(slot, term)
+    })
   }
 
   /**
@@ -649,18 +656,19 @@ export class Replication {
     if (this.#mostSinceMs < 0) this.#mostSinceMs = nowMs
     if (nowMs - this.#mostSinceMs < STRENGTHEN_MS) return
     const weak = new SlotSet()
-    for (let slot = 0; slot < SLOT_COUNT; slot++)
-      if (this.#table.isPrimary(slot) && this.#table.term(slot)?.strong === false) weak.add(slot)
+    for (const [term, slots] of this.#table.primariesByTerm()) if (!term.strong) weak.addAll(slots)
     if (weak.size > 0) this.#handOver.renew(weak, true)
   }
 
-  /** A peer published that it holds a slot. */
-  #heardHolder(slot: number, term: Term): void {
-    if (this.#table.role(slot) === PARKED) {
-      this.#handOver.taken(slot, term)
-      this.#following.granted(slot)
+  /** A peer published that it holds slots. */
+  #heardHolder(slots: SlotSet, term: Term): void {
+    if (this.#table.parked > 0) {
+      const parked = this.#table.engaged.copy().retainAll(slots)
+      for (const slot of parked) if (this.#table.role(slot) !== PARKED) parked.delete(slot)
+      this.#handOver.taken(parked, term)
+      this.#following.granted(parked)
     }
-    this.#table.adopt(slot, term)
+    for (const slot of slots) if (this.#table.term(slot) !== term) this.#table.adopt(slot, term)
   }
 
   #routesSoon(): void {

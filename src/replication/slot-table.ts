@@ -28,6 +28,25 @@ export interface SlotTableEvents {
   beaten(slot: number, by: Term): void
 }
 
+/** One life of a member, and the slots whose highest known term is its. */
+export interface Holder {
+  readonly name: string
+  readonly generation: number
+  readonly slots: SlotSet
+}
+
+/** While many slots are changed: what is to be told of them, and which of two terms prevailed when that was found out last. */
+interface Together {
+  routes: boolean
+  publication: boolean
+  primaries: boolean
+  term: Term | null
+  known: Term | null
+  prevails: boolean
+}
+
+const NO_SLOTS = new SlotSet()
+
 export class SlotTable {
   readonly #events: SlotTableEvents
   readonly #terms: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
@@ -36,17 +55,56 @@ export class SlotTable {
   readonly #roles = new Uint8Array(SLOT_COUNT)
   readonly #hasCopy = new Uint8Array(SLOT_COUNT)
   /** What follows from the above, kept: it is asked for whole, and slot by slot, at moments when operations wait. */
+  #holders: Holder[] = []
+  readonly #unheld = SlotSet.all()
   readonly #complete = new SlotSet()
-  #primaries = 0
+  readonly #primaries = new SlotSet()
   #parked = 0
+  /** Slots in which it is anything. */
+  readonly #engaged = new SlotSet()
   #primaryVersion = 1
+  #together: Together | null = null
 
   constructor(events: SlotTableEvents) {
     this.#events = events
   }
 
+  /** Changes what is known of many slots. The others are told once, when all is changed: it is the same news for each. */
+  together(change: () => void): void {
+    const before = this.#together
+    this.#together ??= { routes: false, publication: false, primaries: false, term: null, known: null, prevails: false }
+    const due = this.#together
+    try {
+      change()
+    } finally {
+      this.#together = before
+      if (before === null && due.publication) this.#publicationChanged(due.primaries)
+      if (before === null && due.routes) this.#routesChanged()
+    }
+  }
+
   term(slot: number): Term | null {
     return this.#terms[slot] as Term | null
+  }
+
+  /** The lives that hold slots, or were granted some, for all that is known; gone ones among them. */
+  holders(): readonly Holder[] {
+    return this.#holders
+  }
+
+  /** The slots that this life of a member holds, for all that is known. Not to be changed. */
+  heldBy(name: string, generation: number): SlotSet {
+    return this.#holders.find((holder) => holder.name === name && holder.generation === generation)?.slots ?? NO_SLOTS
+  }
+
+  /** Slots of which no term is known. Not to be changed. */
+  get unheld(): SlotSet {
+    return this.#unheld
+  }
+
+  /** The slots in which this member is anything but a follower: primary, about to be, or waiting for the heir. Not to be changed. */
+  get engaged(): SlotSet {
+    return this.#engaged
   }
 
   role(slot: number): Role {
@@ -59,7 +117,12 @@ export class SlotTable {
 
   /** Slots this member executes. */
   get primaries(): number {
-    return this.#primaries
+    return this.#primaries.size
+  }
+
+  /** Slots this member executes, as they are now: a copy. */
+  primarySet(): SlotSet {
+    return this.#primaries.copy()
   }
 
   /** Slots granted away whose heir has not been heard yet. */
@@ -110,15 +173,15 @@ export class SlotTable {
     const role = this.#roles[slot] as Role
     if (known === term || !this.#prevails(term, known, role)) return false
     const completed = this.isComplete(slot)
-    this.#terms[slot] = term
+    this.#setTerm(slot, term)
     if (role === NONE) this.#weigh(slot)
     else {
       this.#completeUnder[slot] = null
       this.#setRole(slot, NONE)
       if (role !== CLAIMING) this.#events.beaten(slot, term)
     }
-    if (completed) this.#events.publicationChanged(false)
-    this.#events.routesChanged()
+    if (completed) this.#publicationChanged(false)
+    this.#routesChanged()
     return true
   }
 
@@ -128,14 +191,14 @@ export class SlotTable {
     if (sameTerm(this.#completeUnder[slot] as Term | null, term)) return
     this.#completeUnder[slot] = term
     this.#weigh(slot)
-    this.#events.publicationChanged(false)
+    this.#publicationChanged(false)
   }
 
   markPartial(slot: number): void {
     if (this.#completeUnder[slot] === null) return
     this.#completeUnder[slot] = null
     this.#weigh(slot)
-    this.#events.publicationChanged(false)
+    this.#publicationChanged(false)
   }
 
   /** The holder, which is thought to live, has been silent for too long to call the copy complete: it may be, if the holder turns out to be dead. */
@@ -161,7 +224,7 @@ export class SlotTable {
 
   /** This member takes the slot under its own `term`, which must be the highest known. */
   take(slot: number, term: Term): void {
-    this.#terms[slot] = term
+    this.#setTerm(slot, term)
     this.#completeUnder[slot] = term
     this.#hasCopy[slot] = 1
     this.#weigh(slot)
@@ -171,7 +234,7 @@ export class SlotTable {
 
   /** The slot is granted to the holder of `term`: operations wait, the copy stays complete. */
   park(slot: number, term: Term): void {
-    this.#terms[slot] = term
+    this.#setTerm(slot, term)
     this.#completeUnder[slot] = term
     this.#setRole(slot, PARKED)
   }
@@ -191,8 +254,7 @@ export class SlotTable {
     const groups = new Map<Term, SlotSet>()
     let last: Term | null = null
     let group = new SlotSet()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (this.#roles[slot] !== PRIMARY) continue
+    for (const slot of this.#primaries) {
       const term = this.#terms[slot] as Term
       // Slots that were taken together share one.
       if (term !== last) {
@@ -207,6 +269,18 @@ export class SlotTable {
 
   #prevails(term: Term, known: Term | null, role: Role): boolean {
     if (known === null) return true
+    const together = this.#together
+    if (together !== null && together.term === term && together.known === known) return together.prevails
+    const prevails = this.#isHigher(term, known)
+    if (together !== null) {
+      together.term = term
+      together.known = known
+      together.prevails = prevails
+    }
+    return prevails
+  }
+
+  #isHigher(term: Term, known: Term): boolean {
     const order = compareTerms(term, known)
     if (order === 0) return false
     const gone = this.#events.isGone(term.name, term.generation)
@@ -215,18 +289,39 @@ export class SlotTable {
     return gone ? role === PRIMARY && order > 0 && later : order > 0 || later
   }
 
+  #setTerm(slot: number, term: Term): void {
+    const before = this.#terms[slot] as Term | null
+    this.#terms[slot] = term
+    if (before === null) this.#unheld.delete(slot)
+    else if (before.name === term.name && before.generation === term.generation) return
+    else this.#holderOf(before).slots.delete(slot)
+    this.#holderOf(term).slots.add(slot)
+  }
+
+  #holderOf({ name, generation }: Term): Holder {
+    for (const holder of this.#holders) if (holder.name === name && holder.generation === generation) return holder
+    // Lives that are over have lost theirs to others.
+    this.#holders = this.#holders.filter(({ slots }) => slots.size > 0)
+    const holder = { name, generation, slots: new SlotSet() }
+    this.#holders.push(holder)
+    return holder
+  }
+
   #setRole(slot: number, role: Role): void {
     const before = this.#roles[slot] as Role
     if (before === role) return
     this.#roles[slot] = role
+    if (role === NONE) this.#engaged.delete(slot)
+    else this.#engaged.add(slot)
     this.#weigh(slot)
     if (before === PARKED) this.#parked--
     if (role === PARKED) this.#parked++
     if (before === PRIMARY || role === PRIMARY) {
-      this.#primaries += role === PRIMARY ? 1 : -1
+      if (role === PRIMARY) this.#primaries.add(slot)
+      else this.#primaries.delete(slot)
       this.#primariesChanged()
     }
-    this.#events.routesChanged()
+    this.#routesChanged()
   }
 
   /** Its term, its role or what it was complete under has changed. */
@@ -237,9 +332,22 @@ export class SlotTable {
     else this.#complete.delete(slot)
   }
 
+  #routesChanged(): void {
+    if (this.#together === null) this.#events.routesChanged()
+    else this.#together.routes = true
+  }
+
+  #publicationChanged(primaries: boolean): void {
+    if (this.#together === null) this.#events.publicationChanged(primaries)
+    else {
+      this.#together.publication = true
+      this.#together.primaries ||= primaries
+    }
+  }
+
   #primariesChanged(): void {
     this.#primaryVersion++
-    this.#events.publicationChanged(true)
+    this.#publicationChanged(true)
   }
 }
 

@@ -11,7 +11,7 @@
  * may be offered again.
  */
 import { SLOT_COUNT } from '../lib/slot.ts'
-import type { SlotSet } from '../lib/slot-set.ts'
+import { SlotSet } from '../lib/slot-set.ts'
 import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
 import { decodeSlots, encodeSlots, KIND_SURPLUS } from './messages.ts'
@@ -43,7 +43,9 @@ export class Surplus {
   readonly #context: Context
   readonly #parts: SurplusParts
   /** By slot: under which term the copy was streamed what its holder may lack, the first if there are several; `null` if it lacks nothing. */
-  readonly #astray: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
+  readonly #astrayUnder: (Term | null)[] = new Array(SLOT_COUNT).fill(null)
+  /** Those that have one: of most moves it is none. */
+  readonly #astray = new SlotSet()
   /** Slots whose copies have been deleted, and whose entries have not all been removed. */
   readonly #deleted = new Set<number>()
   #removing = false
@@ -55,14 +57,15 @@ export class Surplus {
   }
 
   isAstray(slot: number): boolean {
-    return this.#astray[slot] !== null
+    return this.#astray.has(slot)
   }
 
   /** Before the copy is streamed to by somebody else, or by nobody. */
   note(slot: number): void {
     const under = this.#parts.leftUnder(slot)
     if (under === null) return
-    this.#astray[slot] ??= under
+    this.#astrayUnder[slot] ??= under
+    this.#astray.add(slot)
     const { self, table } = this.#context
     const term = table.term(slot)
     if (term !== null && term.name !== self().name) this.#parts.strayed(slot, term)
@@ -70,13 +73,17 @@ export class Surplus {
 
   /** The slot's holder has all that is here, or is about to be sent it. */
   settled(slot: number): void {
-    this.#astray[slot] = null
+    if (!this.#astray.has(slot)) return
+    this.#astrayUnder[slot] = null
+    this.#astray.delete(slot)
   }
 
   /** A grant was read in the stream of `from`: all that this streamed came before, and the heir, who may have been heard of earlier, has it. */
-  granted(slot: number, { name, generation }: PeerIdentity): void {
-    const astray = this.#astray[slot] as Term | null
-    if (astray?.name === name && astray.generation === generation) this.#astray[slot] = null
+  granted(slots: SlotSet, { name, generation }: PeerIdentity): void {
+    for (const slot of slots.copy().retainAll(this.#astray)) {
+      const under = this.#astrayUnder[slot] as Term
+      if (under.name === name && under.generation === generation) this.settled(slot)
+    }
   }
 
   /** Once a second. */
@@ -94,14 +101,15 @@ export class Surplus {
     const { isGone, self, table, view } = this.#context
     const { name } = self()
     const astray = new Map<Term, SlotSet>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const term = table.term(slot)
-      if (table.role(slot) !== NONE || term === null || isGone(term.name, term.generation)) continue
-      if (!this.isAstray(slot)) this.note(slot)
-      else if (!view().hasSeat(slot, name)) {
-        this.#parts.letGo(slot)
-        this.settled(slot)
-        addToGroup(astray, term, slot)
+    for (const holder of table.holders()) {
+      if (isGone(holder.name, holder.generation)) continue
+      for (const slot of holder.slots.copy().removeAll(table.engaged)) {
+        if (!this.isAstray(slot)) this.note(slot)
+        else if (!view().hasSeat(slot, name)) {
+          this.#parts.letGo(slot)
+          this.settled(slot)
+          addToGroup(astray, table.term(slot) as Term, slot)
+        }
       }
     }
     for (const [term, slots] of astray) this.#parts.sendBack(slots, term)
@@ -110,10 +118,10 @@ export class Surplus {
   #offer(): void {
     const { isGone, table } = this.#context
     const surplus = new Map<string, SlotSet>()
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const term = table.term(slot)
-      if (term === null || !table.hasCopy(slot) || !this.#isSurplus(slot)) continue
-      if (!isGone(term.name, term.generation)) addToGroup(surplus, term.name, slot)
+    for (const { name, generation, slots } of table.holders()) {
+      if (isGone(name, generation)) continue
+      for (const slot of slots.copy().removeAll(table.engaged))
+        if (table.hasCopy(slot) && this.#isSurplus(slot)) addToGroup(surplus, name, slot)
     }
     for (const [holder, slots] of surplus) this.#ask(holder, slots)
   }

@@ -66,6 +66,37 @@ test('addAll unites', () => {
   assert.is(set.size, 5)
 })
 
+test('whole sets are united, reduced and intersected as their members are, and know their size', () => {
+  const many = fc.uniqueArray(slots, { maxLength: 300 })
+  fc.assert(
+    fc.property(many, many, (left, right) => {
+      const sorted = (members: Iterable<number>): number[] => [...new Set(members)].sort((a, b) => a - b)
+      const results: [SlotSet, number[]][] = [
+        [SlotSet.of(left).addAll(SlotSet.of(right)), sorted([...left, ...right])],
+        [SlotSet.of(left).removeAll(SlotSet.of(right)), sorted(left.filter((slot) => !right.includes(slot)))],
+        [SlotSet.of(left).retainAll(SlotSet.of(right)), sorted(left.filter((slot) => right.includes(slot)))],
+      ]
+      for (const [set, members] of results) {
+        assert.equal([...set], members)
+        assert.is(set.size, members.length)
+      }
+    }),
+  )
+  assert.is(SlotSet.all().removeAll(SlotSet.of([0, SLOT_COUNT - 1])).size, SLOT_COUNT - 2)
+})
+
+test('a walk goes through the members that there were when it began', () => {
+  const set = SlotSet.of([1, 5, 9000])
+  const walked: number[] = []
+  for (const slot of set) {
+    walked.push(slot)
+    set.delete(slot)
+    set.add(slot + 1)
+  }
+  assert.equal(walked, [1, 5, 9000])
+  assert.equal([...set], [2, 6, 9001])
+})
+
 test('sets are equal when their members are', () => {
   assert.ok(SlotSet.of([5, 9]).equals(SlotSet.of([9, 5])))
   assert.not(SlotSet.of([5, 9]).equals(SlotSet.of([5, 10])))

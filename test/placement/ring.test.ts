@@ -101,6 +101,20 @@ test('rank is the inverse of at, and the number of names for a stranger', () => 
   }
 })
 
+test('slots have the same pattern when, and only when, they have the same order', () => {
+  for (const count of [1, 3, 5]) {
+    const ring = Ring.of(names(count))
+    const patterns = new Map<number, string>()
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const of = order(ring, slot).join()
+      assert.is(patterns.get(ring.pattern(slot)) ?? of, of)
+      patterns.set(ring.pattern(slot), of)
+    }
+    assert.is(new Set(patterns.values()).size, patterns.size)
+    assert.is(Math.max(...patterns.keys()), patterns.size - 1)
+  }
+})
+
 test('names that look like ports, paths or nothing much are kept whole', () => {
   const odd = ['a', 'a:11211', 'a:8080', 'a/b', 'a/', 'ä', 'constructor']
   const ring = Ring.of(odd)

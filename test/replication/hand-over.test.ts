@@ -200,7 +200,7 @@ class Scene {
 
   announce(): void {
     if (!this.announces) return
-    for (const { slot, under } of this.b.announced.slice(this.#announced)) this.a.handOver.taken(slot, under)
+    for (const { slot, under } of this.b.announced.slice(this.#announced)) this.a.handOver.taken(SlotSet.of([slot]), under)
     this.#announced = this.b.announced.length
   }
 
@@ -282,6 +282,29 @@ test('a member that leaves hands everything to its follower, with a short pause 
   assert.is(scene.a.handOver.movedTotal, 10)
   assert.is(scene.a.handOver.takenBackTotal, 0)
   assert.ok(scene.a.handOver.longestPauseMs <= 2 * TICK_MS + 5, `${scene.a.handOver.longestPauseMs} ms`)
+})
+
+test('a heir awaits what it asked for until it has read the grant, or for as long as it would honour one', () => {
+  const scene = new Scene().held(OF_A)
+  const [slot, last] = [OF_A[0] as number, OF_A[4] as number]
+  const awaits = (of: number): boolean => scene.b.handOver.awaits(of, scene.clock.now())
+  assert.not(awaits(slot))
+  const { number } = offer(scene, SlotSet.of(OF_A.slice(0, 4)))
+  assert.ok(awaits(slot))
+  assert.not(awaits(last), 'it was not offered')
+  scene.clock.advance(990)
+  assert.ok(awaits(slot))
+  scene.clock.advance(20)
+  assert.not(awaits(slot), 'too late to be honoured')
+  assert.is(scene.b.handOver.honours(peer('a'), number, scene.clock.now()), null)
+  const again = offer(scene, SlotSet.of(OF_A))
+  assert.ok(awaits(slot))
+  assert.equal(confirm(scene, again.number), [])
+  assert.not(awaits(slot), 'it has said that it will not take it')
+  const third = offer(scene, SlotSet.of(OF_A))
+  assert.ok(awaits(slot))
+  assert.ok(scene.b.handOver.honours(peer('a'), third.number, scene.clock.now()) !== null)
+  assert.not(awaits(slot), 'the grant has been read')
 })
 
 test('a grant is above the term it replaces, even where that came from a clock an hour ahead', () => {
@@ -581,12 +604,12 @@ test('only the heir’s word under the very term ends the waiting', () => {
   const scene = new Scene().granted(OF_A)
   const slot = OF_A[0] as number
   const granted = scene.a.table.term(slot) as Term
-  scene.a.handOver.taken(slot, { ...granted, ms: granted.ms + 1 })
-  scene.a.handOver.taken(slot, { ...granted, generation: 2 })
+  scene.a.handOver.taken(SlotSet.of([slot]), { ...granted, ms: granted.ms + 1 })
+  scene.a.handOver.taken(SlotSet.of([slot]), { ...granted, generation: 2 })
   assert.is(scene.a.table.role(slot), PARKED)
-  scene.a.handOver.taken(slot, { ...granted })
+  scene.a.handOver.taken(SlotSet.of([slot]), { ...granted })
   assert.is(scene.a.table.role(slot), NONE)
-  scene.a.handOver.taken(slot, { ...granted })
+  scene.a.handOver.taken(SlotSet.of([slot]), { ...granted })
   assert.is(scene.a.handOver.movedTotal, 1)
 })
 

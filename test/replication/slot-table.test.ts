@@ -53,6 +53,51 @@ test('at first nobody is known to hold a slot, and there is no copy', () => {
   assert.is(table.completeSet().size, 0)
 })
 
+test('of many slots that are changed together the others are told once, when all are changed', () => {
+  const told = new Told()
+  const { table } = told
+  table.together(() => {
+    for (let slot = 0; slot < 100; slot++) table.take(slot, term('me', 10))
+    table.together(() => table.adopt(200, term('b', 10)))
+    assert.equal(told.take(), NOTHING)
+    assert.is(table.term(99)?.name, 'me')
+  })
+  assert.equal([told.routes, told.published, told.primariesPublished], [1, 1, 1])
+  told.take()
+  table.together(() => {})
+  assert.equal(told.take(), NOTHING)
+  table.together(() => table.markComplete(200, term('b', 10)))
+  assert.equal(told.take(), { routes: false, published: true, primaries: false })
+  assert.throws(() =>
+    table.together(() => {
+      table.adopt(201, term('b', 10))
+      throw new Error('not all of them')
+    }),
+  )
+  assert.ok(told.take().routes, 'what was changed is told whatever happens')
+})
+
+test('who holds which slots is known without a look at each, life by life', () => {
+  const { table } = new Told()
+  const held = (name: string, generation = 1): number[] => [...table.heldBy(name, generation)]
+  assert.is(table.unheld.size, SLOT_COUNT)
+  for (const slot of [1, 2, 3]) table.adopt(slot, term('a', 10))
+  table.take(4, term('me', 10))
+  assert.equal([held('a'), held('me'), held('b')], [[1, 2, 3], [4], []])
+  assert.is(table.unheld.size, SLOT_COUNT - 4)
+  assert.equal([...table.primarySet()], [4])
+  table.adopt(1, term('a', 20))
+  table.adopt(2, term('a', 20, true, 2))
+  table.adopt(3, term('b', 20))
+  table.park(4, term('b', 20))
+  assert.equal([held('a'), held('a', 2), held('b'), held('me')], [[1], [2], [3, 4], []])
+  assert.equal([[...table.primarySet()], [...table.engaged]], [[], [4]])
+  table.handedOver(4)
+  assert.is(table.engaged.size, 0)
+  for (let life = 3; life < 10; life++) table.adopt(2, term('a', 10 * life, true, life))
+  assert.ok(table.holders().length <= 4, 'lives that have lost all are forgotten')
+})
+
 test('the higher term is followed, and only that', () => {
   const told = new Told()
   const { table } = told

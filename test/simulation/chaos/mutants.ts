@@ -19,8 +19,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rewrites: [
       {
         file: 'replication/claims.ts',
-        find: 'lastHeld = !isGone(term.name, term.generation)',
-        replace: 'lastHeld = !isGone(term.name, term.generation) && !this.#context.view().isLeaving(term.name)',
+        find: 'if (isGone(name, generation)) unheld',
+        replace: 'if (isGone(name, generation) || this.#context.view().isLeaving(name)) unheld',
       },
       {
         file: 'replication/claims.ts',
