@@ -28,6 +28,8 @@ export interface Authority {
   absent(): readonly string[]
   /** `here`, the name of the member to ask, or `null` while nobody is known to serve the slot. */
   route(slot: number): 'here' | string | null
+  /** This member has asked for the slot, and may be about to serve it: who comes early is to wait. */
+  awaits(slot: number): boolean
   term(slot: number): Term | null
   adoptTerms(terms: ReadonlyMap<Term, SlotSet>): void
   /** `place`: of a look at this key, since when the store has not changed. */

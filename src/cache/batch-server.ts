@@ -101,7 +101,7 @@ export class BatchServer {
     } else if (!belongs(operation, slot, row.twoKeys)) {
       writeError(answer, 'CROSS_SLOT', `an operation on another slot than ${slot}`)
     } else if (!this.#authority.executes(slot)) {
-      if (this.#authority.route(slot) === null) answer.u8(ANSWER_ALONE)
+      if (this.#authority.route(slot) === null || this.#authority.awaits(slot)) answer.u8(ANSWER_ALONE)
       else {
         this.#refusedTotal++
         writeRefusal(answer, this.#authority.term(slot))

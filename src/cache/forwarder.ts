@@ -3,7 +3,8 @@
  *
  * An errand is run here, sent to the slot's primary, or parked while nobody is known to serve the slot: whenever routes change it looks again, until
  * `forwardTimeoutMs` has passed. A refusal names the term the other side knows and may be followed by any errand; after a broken link only one that
- * may be repeated is sent again. What is parked is bounded in number and bytes.
+ * may be repeated is sent again. What is parked is bounded in number and bytes. A peer's request for a slot that is being granted to this member waits here:
+ * the old primary names the heir as soon as it has stopped, and a refusal would have the asker knock at the heir's door until it has read the grant.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -137,7 +138,7 @@ export class Forwarder {
       this.#execute(pending)
     } else if (route !== null && !local) {
       this.#send(pending, route)
-    } else if (route !== null) {
+    } else if (route !== null && !this.#authority.awaits(errand.slot)) {
       this.#refusedTotal++
       errand.fail(new CacheError('TRY_AGAIN', 'another member serves the slot'))
     } else {
@@ -238,7 +239,7 @@ export class Forwarder {
     errand.fail(new CacheError('TRY_AGAIN', `no member could answer for the key within ${this.#timeoutMs} ms`))
   }
 
-  /** A peer's request. It is run if this member executes the slot, waits while that is in doubt, and is refused with what is known otherwise. */
+  /** A peer's request. It is run if this member executes the slot, waits while that is in doubt or about to be, and is refused with what is known otherwise. */
   #serve({ operations, slot, patienceMs }: Asked, single: boolean, respond: (answer: Buffer) => void): void {
     const unknown = operations.find(({ code }) => operationRow(code) === undefined)
     if (unknown !== undefined) {

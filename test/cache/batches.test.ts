@@ -256,6 +256,23 @@ test('a refusal names the higher term, and those refused follow it in their orde
   )
 })
 
+test('what is being granted to the peer is asked for alone, and waits there instead of being refused', () => {
+  const { a, b, cache, clock, network, served } = three()
+  b.routes.set(SLOT, 'c')
+  b.terms.set(SLOT, term('c', 50))
+  b.granted.add(SLOT)
+  const [early, other] = [ask(cache, setOf('k', 'v')), ask(cache, setOf('other', 'v'))]
+  clock.advance(200)
+  assert.equal(states([early, other]), ['pending', 'done'])
+  assert.equal(network.log, [`a>b ${KIND_BATCH}`, `a>b ${KIND_OPERATION}`])
+  assert.equal(a.adopted, [])
+  b.routes.set(SLOT, 'here')
+  b.granted.delete(SLOT)
+  served.routesChanged()
+  clock.advance(10)
+  assert.equal(states([early]), ['done'])
+})
+
 test('what is in doubt at the peer is asked for alone, and waits there', () => {
   const { b, cache, clock, network, served } = three()
   b.routes.set(SLOT, null)

@@ -88,6 +88,13 @@ export class FakeMember implements Authority, CacheCalls {
     return [...this.#network.members.keys()].filter((name) => name !== this.name)
   }
 
+  /** Slots that are being granted to it. */
+  readonly granted = new Set<number>()
+
+  awaits(slot: number): boolean {
+    return this.granted.has(slot)
+  }
+
   isPrimary(slot: number): boolean {
     return this.executes(slot)
   }

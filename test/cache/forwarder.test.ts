@@ -108,6 +108,35 @@ test('a refusal carries the term that is known, or none', () => {
   assert.equal(answers[1], Buffer.from([ANSWER_REFUSED, 0]))
 })
 
+test('who comes to the heir before it has read its grant waits there, and is refused once the grant is given up', () => {
+  const { a, b, clock, network } = trio()
+  b.routes.set(SLOT, 'c')
+  b.terms.set(SLOT, term('c', 50))
+  b.granted.add(SLOT)
+  const [served, refused] = [a.set('k', '1'), a.set('k', '2')]
+  clock.advance(200)
+  assert.equal([served.outcome, refused.outcome], ['pending', 'pending'])
+  assert.equal(network.log, [`a>b ${KIND_OPERATION}`, `a>b ${KIND_OPERATION}`], 'it does not knock again')
+  assert.is(b.forwarder.stats().refusedTotal, 0)
+  b.granted.delete(SLOT)
+  clock.advance(50)
+  assert.equal(a.adopted[0], { term: term('c', 50), slots: [SLOT] })
+  assert.is(b.store.stats().entries, 0)
+})
+
+test('who waits at the heir is served when it has read its grant', () => {
+  const { a, b, clock } = trio()
+  b.routes.set(SLOT, 'c')
+  b.granted.add(SLOT)
+  const set = a.set('k', 'v')
+  clock.advance(200)
+  b.routes.set(SLOT, 'here')
+  b.granted.delete(SLOT)
+  b.forwarder.wake()
+  clock.advance(5)
+  assert.equal(set, { outcome: 'new', times: 1 })
+})
+
 test('two that refer to each other are asked until the time is up, not for ever and not in a hurry', () => {
   const { a, b, clock, network } = trio()
   b.otherwise = 'c'

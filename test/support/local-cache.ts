@@ -47,6 +47,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       others: () => [],
       absent: () => [],
       route: () => 'here',
+      awaits: () => false,
       term: () => null,
       adoptTerms: () => {},
       write: (entry) => store.apply(entry, hybrid.physicalMs()),
