@@ -42,6 +42,8 @@ interface Together {
   primaries: boolean
   term: Term | null
   known: Term | null
+  /** Whether this member executes the slot under the known one. */
+  leads: boolean
   prevails: boolean
 }
 
@@ -72,7 +74,7 @@ export class SlotTable {
   /** Changes what is known of many slots. The others are told once, when all is changed: it is the same news for each. */
   together(change: () => void): void {
     const before = this.#together
-    this.#together ??= { routes: false, publication: false, primaries: false, term: null, known: null, prevails: false }
+    this.#together ??= { routes: false, publication: false, primaries: false, term: null, known: null, leads: false, prevails: false }
     const due = this.#together
     try {
       change()
@@ -270,23 +272,25 @@ export class SlotTable {
   #prevails(term: Term, known: Term | null, role: Role): boolean {
     if (known === null) return true
     const together = this.#together
-    if (together !== null && together.term === term && together.known === known) return together.prevails
-    const prevails = this.#isHigher(term, known)
+    const leads = role === PRIMARY
+    if (together !== null && together.term === term && together.known === known && together.leads === leads) return together.prevails
+    const prevails = this.#isHigher(term, known, leads)
     if (together !== null) {
       together.term = term
       together.known = known
+      together.leads = leads
       together.prevails = prevails
     }
     return prevails
   }
 
-  #isHigher(term: Term, known: Term): boolean {
+  #isHigher(term: Term, known: Term, leads: boolean): boolean {
     const order = compareTerms(term, known)
     if (order === 0) return false
     const gone = this.#events.isGone(term.name, term.generation)
     if (gone === this.#events.isGone(known.name, known.generation)) return order > 0
     const later = compareStamps(term, known) > 0
-    return gone ? role === PRIMARY && order > 0 && later : order > 0 || later
+    return gone ? leads && order > 0 && later : order > 0 || later
   }
 
   #setTerm(slot: number, term: Term): void {
