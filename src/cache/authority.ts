@@ -47,6 +47,10 @@ export interface Authority {
   affirm(slot: number, timeoutMs: number, done: (serves: boolean) => void): void
   /** Calls back once with the number of followers that each of the slots has at least which hold what was written here. */
   countConfirmed(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (followers: number) => void): void
+  /** Grows whenever a slot passes from one life of a member to another, as far as is known here. */
+  readonly holderVersion: number
+  /** What `holderVersion` became when the slot last passed to another; 0 if it never did. */
+  passedAt(slot: number): number
   readonly routeVersion: number
   readonly primaryVersion: number
   peerPrimaries(name: string): { readonly primaryVersion: number; readonly primary: SlotSet } | undefined

@@ -99,6 +99,9 @@ export interface Cache {
   /** Milliseconds since 1970, by the clock that judges expiry here. */
   readonly nowMs: number
 
+  /** Grows whenever a slot passes from one member to another, as far as is known here. */
+  readonly holderVersion: number
+
   execute(operation: Operation, done: OutcomeDone): void
 
   /**
@@ -144,9 +147,10 @@ export interface Cache {
 
   /**
    * Waits until everything written to these slots is held by `wanted` replicas beside the primary, or `timeoutMs` have passed; answers how many hold it of
-   * the slot that has the fewest. At once, if there are so many already.
+   * the slot that has the fewest. At once, if there are so many already. `since`: what `holderVersion` was before the first of those writes was asked for. A
+   * slot that has passed to another member after that may have lost it, and counts as held by none.
    */
-  confirm(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (replicas: number) => void): void
+  confirm(slots: Iterable<number>, since: number, wanted: number, timeoutMs: number, done: (replicas: number) => void): void
 
   /** Messages of all members come here. Answers a function that ends it. */
   subscribe(subscriber: Subscriber): () => void

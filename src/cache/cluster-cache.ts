@@ -128,6 +128,10 @@ export class ClusterCache implements Cache {
     return this.#authority.others().length === 0
   }
 
+  get holderVersion(): number {
+    return this.#authority.holderVersion
+  }
+
   get nowMs(): number {
     return this.#hybrid.physicalMs()
   }
@@ -272,8 +276,8 @@ export class ClusterCache implements Cache {
     this.#gathering.publish(channel, message, done)
   }
 
-  confirm(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (replicas: number) => void): void {
-    this.#gathering.confirm(slots, wanted, timeoutMs, done)
+  confirm(slots: Iterable<number>, since: number, wanted: number, timeoutMs: number, done: (replicas: number) => void): void {
+    this.#gathering.confirm(slots, since, wanted, timeoutMs, done)
   }
 
   subscribe(subscriber: Subscriber): () => void {

@@ -64,9 +64,13 @@ export class Gathering {
       const wanted = reader.u32()
       const timeoutMs = Math.min(reader.u32(), MAX_CONFIRM_MS)
       const slots = Array.from({ length: Math.min(reader.u32(), SLOT_COUNT) }, () => reader.u16())
+      // Who does not name a life is of an earlier version.
+      const generation = reader.remaining > 0 ? reader.u48() : 0
       const heard = (followers: number): void => respond?.(new ByteWriter(16).u32(followers).toBuffer())
       // A slot that is served elsewhere by now has no replica that could be asked for here.
-      if (slots.every((slot) => authority.executes(slot))) authority.countConfirmed(slots, wanted, timeoutMs, heard)
+      const isAsked = (slot: number): boolean =>
+        authority.executes(slot) && (generation === 0 || authority.term(slot)?.generation === generation)
+      if (slots.every(isAsked)) authority.countConfirmed(slots, wanted, timeoutMs, heard)
       else heard(0)
     })
     calls.handle(KIND_PUBLISH, (_from, body, respond) => {
@@ -140,16 +144,16 @@ export class Gathering {
   }
 
   /** See `Cache.confirm`. Each member counts for the slots that it serves. */
-  confirm(slots: Iterable<number>, wanted: number, timeoutMs: number, done: (replicas: number) => void): void {
+  confirm(slots: Iterable<number>, since: number, wanted: number, timeoutMs: number, done: (replicas: number) => void): void {
     const byName = new Map<string | null, number[]>()
     for (const slot of slots) {
       const route = this.#authority.route(slot)
-      const name = route === 'here' ? null : (route ?? '')
+      const name = this.#authority.passedAt(slot) > since ? '' : route === 'here' ? null : (route ?? '')
       const list = byName.get(name)
       if (list === undefined) byName.set(name, [slot])
       else list.push(slot)
     }
-    // A slot that nobody serves has no replica that could be asked for.
+    // A slot that nobody serves has no replica that could be asked for, and one that another than its writer serves may have lost what was written.
     let least = byName.has('') || byName.size === 0 ? 0 : Number.POSITIVE_INFINITY
     byName.delete('')
     let open = byName.size
@@ -163,6 +167,8 @@ export class Gathering {
       else {
         const body = new ByteWriter(64).u32(wanted).u32(timeoutMs).u32(list.length)
         for (const slot of list) body.u16(slot)
+        // The life that is asked is to be the one that is known here: a later one of the same name may have lost what was written.
+        body.u48(list.reduce((least, slot) => Math.min(least, this.#authority.term(slot)?.generation ?? 0), Number.MAX_SAFE_INTEGER))
         this.#calls.call(name, KIND_CONFIRM, body.toBuffer(), timeoutMs + ASK_MS, (_failure, answer) => {
           heard(answer === null ? 0 : new ByteReader(answer).u32())
         })

@@ -393,6 +393,15 @@ export class Replication {
     return this.#table.primaryVersion
   }
 
+  /** See `SlotTable`. */
+  get holderVersion(): number {
+    return this.#table.holderVersion
+  }
+
+  passedAt(slot: number): number {
+    return this.#table.passedAt(slot)
+  }
+
   /** The set of slots that a peer has said it is primary of. */
   peerPrimaries(name: string): { readonly primaryVersion: number; readonly primary: SlotSet } | undefined {
     return this.#publication.of(name, this.#view.generationOf(name))

@@ -66,6 +66,9 @@ export class SlotTable {
   readonly #engaged = new SlotSet()
   #primaryVersion = 1
   #together: Together | null = null
+  /** By slot: what `#holderVersion` was when another than its holder was heard to hold it. */
+  readonly #passedAt = new Float64Array(SLOT_COUNT)
+  #holderVersion = 0
 
   constructor(events: SlotTableEvents) {
     this.#events = events
@@ -135,6 +138,16 @@ export class SlotTable {
   /** Grows with every change of the set of slots this member is primary of. */
   get primaryVersion(): number {
     return this.#primaryVersion
+  }
+
+  /** Grows whenever a slot passes from one life to another, as far as is known here. */
+  get holderVersion(): number {
+    return this.#holderVersion
+  }
+
+  /** The `holderVersion` that came of the last time the slot passed to another; 0 if it never did. */
+  passedAt(slot: number): number {
+    return this.#passedAt[slot] as number
   }
 
   isComplete(slot: number): boolean {
@@ -298,7 +311,10 @@ export class SlotTable {
     this.#terms[slot] = term
     if (before === null) this.#unheld.delete(slot)
     else if (before.name === term.name && before.generation === term.generation) return
-    else this.#holderOf(before).slots.delete(slot)
+    else {
+      this.#holderOf(before).slots.delete(slot)
+      this.#passedAt[slot] = ++this.#holderVersion
+    }
     this.#holderOf(term).slots.add(slot)
   }
 

@@ -30,6 +30,9 @@ export class FakeMember implements Authority, CacheCalls {
   readonly written: { key: string; tombstone: boolean; ms: number; counter: number; writer: string; expiresAtMs: number }[] = []
   routeVersion = 1
   primaryVersion = 1
+  holderVersion = 0
+  /** By slot. */
+  readonly passed = new Map<number, number>()
   readonly handlers = new Map<number, Parameters<CacheCalls['handle']>[1]>()
   readonly #network: FakeNetwork
 
@@ -69,6 +72,10 @@ export class FakeMember implements Authority, CacheCalls {
 
   executes(slot: number): boolean {
     return this.route(slot) === 'here'
+  }
+
+  passedAt(slot: number): number {
+    return this.passed.get(slot) ?? 0
   }
 
   fenced = false

@@ -6,6 +6,7 @@ import { KIND_CLOCK } from '../../src/cache/messages.ts'
 import { Entry } from '../../src/lib/entry.ts'
 import { SLOT_COUNT, slotOf } from '../../src/lib/slot.ts'
 import { compareVersions } from '../../src/lib/version.ts'
+import type { Term } from '../../src/placement/index.ts'
 import { ask, deleteOf, getOf, setOf } from '../support/operations.ts'
 import { CacheFlock, NAMES, numbered, TIMEOUT_MS } from './flock.ts'
 
@@ -374,8 +375,8 @@ test('a message reaches the subscribers of all members once, and their number is
   assert.is(heard.length, 4)
 })
 
-function confirmed(flock: CacheFlock, slots: readonly number[], wanted: number = 1, by: string = 'a'): number {
-  return flock.wait<number>((done) => flock.cache(by).confirm(slots, wanted, 500, (replicas) => done(null, replicas))) as number
+function confirmed(flock: CacheFlock, slots: readonly number[], wanted: number = 1, by: string = 'a', since: number = 0): number {
+  return flock.wait<number>((done) => flock.cache(by).confirm(slots, since, wanted, 500, (replicas) => done(null, replicas))) as number
 }
 
 test('the replicas of slots are counted where each is served, and the fewest are answered', () => {
@@ -408,6 +409,37 @@ test('a slot that nobody serves, or somebody who does not answer, or another tha
     flock.network.failing.set('b', failure)
     assert.is(confirmed(flock, [0, 1]), 0, failure)
   }
+})
+
+test('a slot that has passed to another member since the write has no replica that is known to have it', () => {
+  const flock = new CacheFlock()
+  for (const name of NAMES) for (let slot = 0; slot < 6; slot++) flock.member(name).followers.set(slot, 1)
+  const asker = flock.member('a')
+  asker.holderVersion = 7
+  for (const slot of [0, 1]) asker.passed.set(slot, 5)
+  assert.is(confirmed(flock, [0, 1, 2], 1, 'a', 5), 1, 'what was written after it passed')
+  assert.is(confirmed(flock, [1, 2], 1, 'a', 4), 0, 'what was written before, there')
+  assert.is(confirmed(flock, [0], 1, 'a', 4), 0, 'what was written before, and is served here now')
+  assert.is(confirmed(flock, [2, 3], 1, 'a', 4), 1)
+  assert.is(flock.cache('a').holderVersion, 7)
+})
+
+test('the life that is asked has to be the one that is known to serve the slots', () => {
+  const flock = new CacheFlock()
+  const [a, b] = [flock.member('a'), flock.member('b')]
+  const held = (generation: number): Term => ({ ms: 1, counter: 0, name: 'b', generation, strong: true })
+  for (const slot of [1, 4]) {
+    b.followers.set(slot, 1)
+    a.terms.set(slot, held(8))
+    b.terms.set(slot, held(8))
+  }
+  assert.is(confirmed(flock, [1, 4]), 1)
+  b.terms.set(1, held(9))
+  assert.is(confirmed(flock, [1, 4]), 0)
+  a.terms.set(1, held(9))
+  assert.is(confirmed(flock, [1]), 1)
+  b.terms.set(4, held(9))
+  assert.is(confirmed(flock, [1, 4]), 0, 'of one slot the later life is known already, of the other not')
 })
 
 test('without subscribers nobody gets a message; on one node it is answered at once', () => {

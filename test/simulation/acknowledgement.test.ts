@@ -219,6 +219,11 @@ function written(run: Cluster, life: Life, operation: Operation): () => string {
   }
 }
 
+/** A key that `holder` serves, as `asker` knows. */
+function keyServedBy(asker: Life, holder: Life): string {
+  for (let i = 0; ; i++) if (asker.node.inside.replication.route(slotOf(Buffer.from(`k${i}`))) === holder.name) return `k${i}`
+}
+
 function readBack(run: Cluster, life: Life, key: string): string | undefined {
   let found: string | undefined | null = null
   get(life, key, (_error, value) => {
@@ -285,7 +290,7 @@ test('WAIT counts the replicas of all slots, wherever they are served, and says 
   const count = (life: Life, slots: Iterable<number>, wanted: number, timeoutMs: number): { replicas: number; tookMs: number } => {
     const startedMs = run.clock.now()
     let counted: number | null = null
-    life.node.cache.confirm(slots, wanted, timeoutMs, (replicas) => {
+    life.node.cache.confirm(slots, life.node.cache.holderVersion, wanted, timeoutMs, (replicas) => {
       counted = replicas
     })
     run.runUntil(() => counted !== null, timeoutMs + 2000, 'the count', 1)
@@ -311,6 +316,40 @@ test('WAIT counts the replicas of all slots, wherever they are served, and says 
   const back = count(asker, all, 2, 60_000)
   assert.is(back.replicas, 2)
   assert.ok(back.tookMs > 300 && back.tookMs < 30_000, `${back.tookMs} ms`)
+  run.close()
+})
+
+test('WAIT does not confirm a write that died with its primary, and does confirm one that comes after', () => {
+  const run = cluster({ nodes: 4, seed: 7, replicas: 2 })
+  run.startAll()
+  run.untilReady()
+  run.clock.advance(8000)
+  const [asker, holder] = [run.life('jackdaw-0'), run.life('jackdaw-1')]
+  const key = keyServedBy(asker, holder)
+  const slots = [slotOf(Buffer.from(key))]
+  const count = (since: number): number => {
+    let counted: number | null = null
+    asker.node.cache.confirm(slots, since, 1, 1000, (replicas) => {
+      counted = replicas
+    })
+    run.runUntil(() => counted !== null, 3000, 'the count', 1)
+    return counted ?? -1
+  }
+  const before = asker.node.cache.holderVersion
+  assert.is(written(run, asker, setOf(key, 'confirmed'))(), 'ok')
+  assert.ok(count(before) >= 1)
+  for (const other of ['jackdaw-0', 'jackdaw-2', 'jackdaw-3']) run.network.cut(holder.host, run.life(other).host)
+  // Nobody but its own client hears of it.
+  assert.is(written(run, holder, setOf(key, 'promised'))(), 'ok')
+  run.kill(holder.name)
+  run.network.joinAll()
+  run.clock.advance(15_000)
+  assert.is(readBack(run, asker, key), 'confirmed', 'the later write is lost')
+  assert.is(count(before), 0)
+  const since = asker.node.cache.holderVersion
+  assert.is(written(run, asker, setOf(key, 'again'))(), 'ok')
+  assert.ok(count(since) >= 1)
+  assert.is(count(before), 0, 'to the same question the same answer')
   run.close()
 })
 

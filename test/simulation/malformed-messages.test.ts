@@ -60,7 +60,7 @@ function use(whole: Cluster, random: Random): void {
     () => cache.size(ignore),
     () => cache.randomKey(ignore),
     () => cache.publish(Buffer.from('channel'), Buffer.from('message'), ignore),
-    () => cache.confirm([1, 2, 3], 1, 100, ignore),
+    () => cache.confirm([1, 2, 3], 0, 1, 100, ignore),
     () => random.next() < 0.1 && cache.flush(ignore),
   ]
   uses[randomBelow(random, uses.length)]?.()

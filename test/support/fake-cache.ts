@@ -75,6 +75,7 @@ export class FakeCache implements Cache {
   openScans = 0
   readonly scans: ScanQuery[] = []
   pagesServed = 0
+  readonly holderVersion = 0
   /** Operations executed, reads included. */
   executed = 0
   /** Members that a flush does not reach. */
@@ -181,7 +182,7 @@ export class FakeCache implements Cache {
     assert.fail('messages are not faked')
   }
 
-  confirm(_slots: Iterable<number>, _wanted: number, _timeoutMs: number, done: (replicas: number) => void): void {
+  confirm(_slots: Iterable<number>, _since: number, _wanted: number, _timeoutMs: number, done: (replicas: number) => void): void {
     done(0)
   }
 

@@ -59,6 +59,8 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       confirm: options.confirm ?? ((_slot, _all, _timeoutMs, done) => done(false)),
       affirm: (_slot, _timeoutMs, done) => done(true),
       countConfirmed: (_slots, _wanted, _timeoutMs, done) => done(0),
+      holderVersion: 0,
+      passedAt: () => 0,
       routeVersion: 1,
       primaryVersion: 1,
       peerPrimaries: () => undefined,

@@ -151,6 +151,7 @@ export class Executor {
     this.#meter.countMany(this.#getCommand.id, executed - sets)
     this.#meter.countMany(this.#setCommand.id, sets)
     const session = this.#session
+    if (sets > 0) session.writes(this.#cache)
     session.commands += executed
     session.lastCommand = (run.valueStart[executed - 1] === NO_VALUE ? this.#getCommand : this.#setCommand).name
     this.#plain = true
@@ -177,14 +178,17 @@ export class Executor {
     const later = this.#later(this.#silent(), new Arguments())
     this.#awaitedBytes = this.#queuedBytes
     // What a transaction has written to is not followed: WAIT asks for all slots again.
-    if (queue.some(({ command }) => command.writes)) this.#session.writtenSlots = null
+    if (queue.some(({ command }) => command.writes)) {
+      this.#session.writes(this.#cache)
+      this.#session.writtenSlots = null
+    }
     new TransactionRun({
       queue,
       watches,
       cache: this.#cache,
       reply: later.reply,
       clock: this.#session.hub.clock,
-      adapt: (operation) => adaptTo(this.#session, operation, false),
+      adapt: (operation) => adaptTo(this.#session, operation, false, this.#cache),
       gone: () => this.#closed,
       outputBufferLimitBytes: this.#context.outputBufferLimitBytes,
       runDirect: (queued, reply, done) => this.#directInTransaction(queued, reply, done),
@@ -294,7 +298,7 @@ export class Executor {
   /** Several operations: in one transaction, or each by itself, those of one slot one after the other. */
   #many(action: ManyOperations, writes: boolean, args: Arguments, silent: boolean): void {
     const operations = action.prepare(args, this.#cache.limits)
-    for (const operation of operations) adaptTo(this.#session, operation, writes)
+    for (const operation of operations) adaptTo(this.#session, operation, writes, this.#cache)
     const outcomes: (SavedOutcome | null)[] = new Array(operations.length).fill(null)
     let later: Later | null = null
     let finished = false

@@ -101,7 +101,7 @@ export class Pipeline implements TicketOwner {
       return true
     }
     if (this.#head !== null && !this.#mayOvertake(ticket)) return false
-    adaptTo(this.#session, operation, command.writes)
+    adaptTo(this.#session, operation, command.writes, this.#cache)
     ticket.state = 'running'
     ticket.command = command
     ticket.args = args
@@ -209,13 +209,13 @@ export class Pipeline implements TicketOwner {
 }
 
 /** What the client has said about its commands, applied to one operation of them. */
-export function adaptTo(session: Session, operation: Operation, writes: boolean): void {
+export function adaptTo(session: Session, operation: Operation, writes: boolean, cache: Cache): void {
   if (session.noTouch && operation.code === OPERATION_GET) operation.flags |= UNTOUCHED
   if (session.ack !== ACK_LOCAL && operationRow(operation.code)?.writes === true) operation.ack = session.ack
   if (!writes) operation.maxStaleMs = session.maxStaleMs
-  if (writes && session.writtenSlots !== null) {
-    session.writtenSlots.add(slotOf(operation.key, operation.keyStart, operation.keyEnd))
-  }
+  if (!writes) return
+  session.writes(cache)
+  session.writtenSlots?.add(slotOf(operation.key, operation.keyStart, operation.keyEnd))
 }
 
 /** The state may have changed within a call. */

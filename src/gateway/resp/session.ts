@@ -4,6 +4,7 @@
  * Plain state that commands read and change. What needs the socket or the queue of commands goes through `control`, what all sessions of the
  * gateway share through `hub`; so a command can be tried without either.
  */
+import type { Cache } from '../../cache/cache.ts'
 import { ACK_LOCAL, type AckMode } from '../../cache/operation.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { PubSub, Receiver } from './pubsub.ts'
@@ -114,6 +115,10 @@ export class Session {
   watches: Watch[] = []
   /** What this client has written to, from its first WAIT on; `null` before: most never ask. */
   writtenSlots: Set<number> | null = null
+  /** The cache's `holderVersion` before the first write that no WAIT has confirmed; -1: all are, or have been told not to be. */
+  unconfirmedSince = -1
+  /** The same for writes that a WAIT has been asked about and has not confirmed; it is forgotten when the client goes on and writes. */
+  askedSince = -1
   /** Channels and patterns, byte by byte as latin1. */
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
@@ -132,6 +137,13 @@ export class Session {
     this.control = options.control
     this.createdAtMs = options.hub.clock.now()
     this.lastActiveMs = this.createdAtMs
+  }
+
+  /** To be called before a write is begun. */
+  writes(cache: Pick<Cache, 'holderVersion'>): void {
+    if (this.unconfirmedSince >= 0) return
+    this.unconfirmedSince = cache.holderVersion
+    this.askedSince = -1
   }
 
   get subscriptions(): number {

@@ -131,7 +131,7 @@ test('TIME, WAIT, LOLWUT and ECHO answer', async () => {
 
 test('WAIT asks for all slots at first, then for those the client has written to since', async () => {
   const asked: number[][] = []
-  const cache = withMethod(localCache().cache, 'confirm', (slots, wanted, timeoutMs, done) => {
+  const cache = withMethod(localCache().cache, 'confirm', (slots, _since, wanted, timeoutMs, done) => {
     asked.push([...slots])
     assert.is(timeoutMs, 50)
     done(wanted)
@@ -142,6 +142,46 @@ test('WAIT asks for all slots at first, then for those the client has written to
   assert.equal(asked[1], [slotOf(Buffer.from('b')), slotOf(Buffer.from('d'))])
   await client.ask('MULTI\nSET e 1\nEXEC\nWAIT 0 50', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n:0\r\n')
   assert.is(asked[2]?.length, SLOT_COUNT)
+})
+
+test('WAIT asks since the first write that is not confirmed, the same again until the client goes on, and anew from then on', async () => {
+  const asked: number[] = []
+  let replicas = 1
+  const real = localCache().cache
+  let holderVersion = 3
+  const confirming = withMethod(real, 'confirm', (_slots, since, _wanted, _timeoutMs, done) => {
+    asked.push(since)
+    done(replicas)
+  })
+  const cache = new Proxy(confirming, {
+    get: (target, wanted) => (wanted === 'holderVersion' ? holderVersion : Reflect.get(target, wanted, target)),
+  })
+  const server = await start({ cache })
+  const client = await server.client()
+  const waits = async (commands: string, reply: string): Promise<number[]> => {
+    asked.length = 0
+    await client.ask(commands, reply)
+    return [...asked]
+  }
+  assert.equal(await waits('WAIT 1 50', ':1\r\n'), [3], 'nothing was written')
+  await client.ask('SET a 1', '+OK\r\n')
+  holderVersion = 4
+  replicas = 0
+  assert.equal(await waits('SET b 1\nWAIT 1 50\nGET a\nWAIT 1 50', '+OK\r\n:0\r\n$1\r\n1\r\n:0\r\n'), [3, 3])
+  replicas = 1
+  assert.equal(await waits('INCR c\nWAIT 1 50\nWAIT 1 50', ':1\r\n:1\r\n:1\r\n'), [4, 4])
+  holderVersion = 5
+  assert.equal(await waits('WAIT 1 50', ':1\r\n'), [5], 'all is confirmed')
+  assert.equal(await waits('MULTI\nSET e 1\nEXEC', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'), [])
+  holderVersion = 6
+  assert.equal(await waits('MSET d 1 b 2\nWAIT 1 50', '+OK\r\n:1\r\n'), [5], 'a transaction and what came after it')
+  // Plain runs, which nothing follows key by key.
+  const other = await server.client()
+  await other.ask('SET a 1\nSET b 1', '+OK\r\n+OK\r\n')
+  holderVersion = 7
+  asked.length = 0
+  await other.ask('WAIT 1 50', ':1\r\n')
+  assert.equal(asked, [6])
 })
 
 test('CLIENT NO-TOUCH marks reads, whatever they come in', async () => {

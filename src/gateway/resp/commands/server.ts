@@ -100,7 +100,8 @@ function time({ cache, reply }: Call): void {
 
 /**
  * Which slots a client has written to is followed from its first WAIT on; until then it waits for all writes of all clients, which is more than it
- * asked for and never less.
+ * asked for and never less. A slot that has passed to another member since the first write in question may have lost it: then the answer is 0, to the same
+ * question again too, until the client writes something else.
  */
 function wait(call: Call): void {
   const { args, session, cache } = call
@@ -110,11 +111,15 @@ function wait(call: Call): void {
   const written = session.writtenSlots
   const slots = written === null || written.size === 0 ? allSlots() : [...written]
   session.writtenSlots ??= new Set()
+  const since = Math.max(session.unconfirmedSince, session.askedSince)
+  session.askedSince = since
+  session.unconfirmedSince = -1
   let later: Later | null = null
   let answered = false
   const limitMs = timeoutMs === 0 ? MAX_WAIT_MS : Math.min(timeoutMs, MAX_WAIT_MS)
-  cache.confirm(slots, Math.min(Math.max(wanted, 0), MAX_REPLICAS), limitMs, (replicas) => {
+  cache.confirm(slots, since < 0 ? cache.holderVersion : since, Math.min(Math.max(wanted, 0), MAX_REPLICAS), limitMs, (replicas) => {
     answered = true
+    if (replicas > 0) session.askedSince = -1
     const reply = later === null ? call.reply : later.reply
     reply.integer(replicas)
     later?.finish()
