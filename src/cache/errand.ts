@@ -16,7 +16,7 @@ import {
   readOutcome,
   writeOutcome,
 } from './messages.ts'
-import { EXPIRY_KEEP, isRepeatable, OPERATION_DELETE, OPERATION_SET, type Operation, type Outcome, operationRow } from './operation.ts'
+import { isRepeatable, OPERATION_DELETE, OPERATION_SET, type Operation, type Outcome, operationRow } from './operation.ts'
 
 /** Of a transaction that is executed for a peer: one value of the largest size fits, and it is well below the longest message. */
 export const MAX_ANSWER_BYTES = 33 * 1024 * 1024
@@ -75,10 +75,7 @@ export class OperationErrand implements Errand {
   }
 
   execute(confirmMs: number): void {
-    this.#executor.run(this.#operation, this.slot, confirmMs, (error, outcome) => {
-      if (error === null) this.#done(null, outcome)
-      else this.fail(error)
-    })
+    this.#executor.run(this.#operation, this.slot, confirmMs, this.#told)
   }
 
   encode(patienceMs: number): Buffer {
@@ -86,7 +83,13 @@ export class OperationErrand implements Errand {
   }
 
   answered(reader: ByteReader): void {
-    giveOutcome(readOutcome(reader), this.#done)
+    giveOutcome(readOutcome(reader), this.#told)
+  }
+
+  readonly #told: OutcomeDone = (error, outcome) => {
+    if (error !== null) this.fail(error)
+    else if (this.uncertain && this.#operation.code === OPERATION_DELETE && outcome?.existed === false) this.#done(gone(), null)
+    else this.#done(null, outcome)
   }
 
   fail(error: CacheError): void {
@@ -125,8 +128,8 @@ export class TransactionErrand implements Errand {
   }
 
   get repeatable(): boolean {
-    // Operations that may each be repeated may not be in a row: the second time a read, a demand, a copy or an expiry meets what the row has written.
-    return !this.writes || this.#list.every((operation) => isRepeatable(operation) && isPlain(operation))
+    // Operations that may each be repeated may not be in a row: the second time a read or a demand meets what the row has written, and a DELETE nothing.
+    return !this.writes || this.#list.every((operation) => operation.code === OPERATION_SET && isRepeatable(operation))
   }
 
   execute(confirmMs: number): void {
@@ -248,6 +251,11 @@ export class ServedErrand implements Errand {
   }
 }
 
+/** What is to be answered to a DELETE that found nothing when it was repeated: the key may have been there, and its own first attempt may have deleted it. */
+function gone(): CacheError {
+  return new CacheError('OUTCOME_UNKNOWN', 'the key is gone; the first answer was lost, so whether it was there before is not known')
+}
+
 /** What is to be answered when a later attempt failed, and an earlier one may have been executed. */
 function doubted(error: CacheError): CacheError {
   if (error.row.touched !== 'no') return error
@@ -257,9 +265,4 @@ function doubted(error: CacheError): CacheError {
 function keysOf({ code, key, keyStart, keyEnd, value, valueStart, valueEnd }: Operation): Buffer[] {
   const first = key.subarray(keyStart, keyEnd)
   return operationRow(code)?.twoKeys === true ? [first, value.subarray(valueStart, valueEnd)] : [first]
-}
-
-/** Whether what it leaves, and answers, does not depend on what was there before. */
-function isPlain({ code, expiry }: Operation): boolean {
-  return code === OPERATION_DELETE || (code === OPERATION_SET && expiry !== EXPIRY_KEEP)
 }

@@ -167,7 +167,7 @@ export function saveOutcome(outcome: Outcome): Outcome {
 export interface OperationRow {
   readonly name: string
   readonly writes: boolean
-  /** May be sent again when it is not known whether it was executed: twice is as good as once. */
+  /** May be sent again when it is not known whether it was executed: what it leaves is the same, whatever was there before and came in between. */
   readonly repeatable: boolean
   /** `value` names a second key. */
   readonly twoKeys: boolean
@@ -178,13 +178,13 @@ const ROWS: readonly (OperationRow | undefined)[] = [
   row('get', { writes: false, repeatable: true }),
   row('set', { repeatable: true }),
   row('delete', { repeatable: true }),
-  row('expire', { repeatable: true }),
+  row('expire', {}),
   row('increment', {}),
   row('increment-float', {}),
   row('append', {}),
-  row('set-range', { repeatable: true }),
+  row('set-range', {}),
   row('rename', { twoKeys: true }),
-  row('copy', { repeatable: true, twoKeys: true }),
+  row('copy', { twoKeys: true }),
   row('require', { writes: false, repeatable: true }),
   row('describe', { writes: false, repeatable: true }),
 ]
@@ -195,12 +195,13 @@ export function operationRow(code: number): OperationRow | undefined {
 }
 
 /**
- * Whether it may be executed again without the asker noticing. A conditional write, or one that answers what it replaced, tells another story the
- * second time.
+ * Whether it may be executed again, and leaves the same: a read, a plain SET, a DELETE. A conditional write, or one that answers what it replaced, tells
+ * another story the second time, and so does a DELETE that finds nothing: who repeats it has to see to that.
  */
 export function isRepeatable(operation: Operation): boolean {
   const known = ROWS[operation.code]
   if (known === undefined || !known.writes) return true
+  if (operation.expiry === EXPIRY_KEEP) return false
   return known.repeatable && operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0
 }
 

@@ -49,16 +49,16 @@ const REPEATED: readonly (readonly [what: string, code: number, value: string, c
   ['a get', OPERATION_GET, '', {}],
   ['a set', OPERATION_SET, 'v', {}],
   ['a set with an expiry', OPERATION_SET, 'v', { expiry: EXPIRY_IN, expiryMs: 1000 }],
-  ['a delete', OPERATION_DELETE, '', {}],
-  ['an expire', OPERATION_EXPIRE, '', { expiry: EXPIRY_IN, expiryMs: 1000 }],
-  ['a set-range', OPERATION_SET_RANGE, 'v', { offset: 2 }],
-  ['a copy', OPERATION_COPY, '{k}2', {}],
 ]
 
 const NOT_REPEATED: readonly (readonly [what: string, code: number, value: string, change: Change])[] = [
   ['an increment', OPERATION_INCREMENT, '1', {}],
   ['an increment by a fraction', OPERATION_INCREMENT_FLOAT, '1', {}],
   ['an append', OPERATION_APPEND, '1', {}],
+  ['an expire', OPERATION_EXPIRE, '', { expiry: EXPIRY_IN, expiryMs: 1000 }],
+  ['a set-range', OPERATION_SET_RANGE, 'v', { offset: 2 }],
+  ['a copy', OPERATION_COPY, '{k}2', {}],
+  ['a set that keeps the expiry', OPERATION_SET, 'v', { expiry: EXPIRY_KEEP }],
   ['a rename', OPERATION_RENAME, '{k}2', {}],
   ['a set if absent', OPERATION_SET, 'v', { condition: IF_ABSENT }],
   ['a set if present', OPERATION_SET, 'v', { condition: IF_PRESENT }],
@@ -123,6 +123,41 @@ for (const [what, code, value, change] of NOT_REPEATED) {
     }
   })
 }
+
+test('a delete whose answer was lost is sent again, and answers what is certain', () => {
+  const removed = (failure: 'lost' | 'answer lost', meanwhile: (three: ReturnType<typeof trio>) => void = () => {}): string => {
+    const three = trio()
+    const { a, b, clock, network } = three
+    b.put('k', '1')
+    network.failing.set('b', failure)
+    const asked = a.run(OPERATION_DELETE, 'k')
+    clock.advance(10)
+    assert.is(asked.outcome, 'pending')
+    meanwhile(three)
+    network.failing.clear()
+    clock.advance(100)
+    assert.is(asked.times, 1)
+    assert.is(b.get('k').outcome, 'miss', 'it is gone either way')
+    return asked.outcome
+  }
+  assert.is(removed('lost'), 'existed', 'the first did not arrive')
+  assert.is(removed('answer lost'), 'OUTCOME_UNKNOWN', 'the first may have deleted it, or found nothing')
+  // The errand comes home, to a member that has all that was written.
+  const takenOver = removed('answer lost', ({ a }) => {
+    a.routes.set(SLOT, 'here')
+  })
+  assert.is(takenOver, 'OUTCOME_UNKNOWN')
+})
+
+test('a delete that found nothing, and was not sent before, says so', () => {
+  const { a, clock, network } = trio()
+  network.failing.set('b', 'busy')
+  const asked = a.run(OPERATION_DELETE, 'k')
+  clock.advance(50)
+  network.failing.clear()
+  clock.advance(100)
+  assert.equal(asked, { outcome: 'new', times: 1 })
+})
 
 test('an operation that was never executed is told to try again, whatever it is', () => {
   for (const failure of ['unreachable', 'busy', 'refused'] as const) {
@@ -273,7 +308,7 @@ test('a transaction waits with the bytes of all its operations', () => {
 for (const [what, list] of [
   ['reads alone', () => [getOf('k'), getOf('{k}2')]],
   ['reads under a demand', () => [operationOf(OPERATION_REQUIRE, 'k', '', { condition: IF_ABSENT, offset: 1 }), getOf('k')]],
-  ['plain sets and deletes', () => [setOf('k', 'v'), operationOf(OPERATION_DELETE, '{k}2'), setOf('{k}3', 'v')]],
+  ['plain sets', () => [setOf('k', 'v'), setOf('{k}2', 'v', { expiry: EXPIRY_IN, expiryMs: 1000 }), setOf('k', 'w')]],
 ] as const) {
   test(`a transaction of ${what} whose answer was lost is sent again`, () => {
     const { a, clock, network } = trio()
@@ -288,6 +323,7 @@ for (const [what, list] of [
 }
 
 for (const [what, list] of [
+  ['a set and a delete', () => [setOf('k', 'v'), operationOf(OPERATION_DELETE, '{k}2')]],
   ['an increment', () => [setOf('k', 'v'), operationOf(OPERATION_INCREMENT, '{k}n', '1')]],
   ['a conditional set', () => [setOf('k', 'v', { condition: IF_ABSENT })]],
   ['a demand and a set', () => [operationOf(OPERATION_REQUIRE, 'k', '', { condition: IF_ABSENT, offset: 1 }), setOf('k', 'v')]],
