@@ -66,6 +66,8 @@ export interface CacheCalls {
     done: (failure: string | null, body: Buffer | null) => void,
     now?: boolean,
   ): void
+  /** Whether a call to the member would leave, as far as can be said now. */
+  reaches(name: string): boolean
   /** `respond` copies what it is given. */
   handle(kind: number, handler: (from: { readonly name: string }, body: Buffer, respond: ((body: Buffer) => void) | null) => void): void
 }

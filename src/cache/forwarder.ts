@@ -1,10 +1,11 @@
 /**
  * The forwarder: brings an errand to whoever serves its slot, and the answer back.
  *
- * An errand is run here, sent to the slot's primary, or parked while nobody is known to serve the slot: whenever routes change it looks again, until
- * `forwardTimeoutMs` has passed. A refusal names the term the other side knows and may be followed by any errand; after a broken link only one that
- * may be repeated is sent again. What is parked is bounded in number and bytes. A peer's request for a slot that is being granted to this member waits here:
- * the old primary names the heir as soon as it has stopped, and a refusal would have the asker knock at the heir's door until it has read the grant.
+ * An errand is run here, sent to the slot's primary, or parked while nobody is known to serve the slot, or nothing can be sent to whoever does: whenever
+ * routes change, and now and then, it looks again, once for each slot, until `forwardTimeoutMs` has passed. A refusal names the term the other side knows
+ * and may be followed by any errand; after a broken link only one that may be repeated is sent again. What is parked is bounded in number and bytes. A
+ * peer's request for a slot that is being granted to this member waits here: the old primary names the heir as soon as it has stopped, and a refusal would
+ * have the asker knock at the heir's door until it has read the grant.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -43,6 +44,19 @@ interface Pending {
   readonly deadlineMs: number
   /** Asked for by a peer: it is run here or refused, never passed on. */
   readonly local: boolean
+  /** It had to wait. */
+  waited: boolean
+  /** It was sent, and the call failed: the next time is a repetition. */
+  sent: boolean
+}
+
+/** What waits for one slot, in the order in which it came. */
+interface Waiting {
+  readonly list: Pending[]
+  /** The earliest end of their time. */
+  endMs: number
+  /** A peer's are among them. */
+  local: boolean
 }
 
 export interface ForwarderStats {
@@ -60,10 +74,13 @@ export class Forwarder {
   readonly #authority: Authority
   readonly #executor: Executor
   readonly #timeoutMs: number
-  #parked: Pending[] = []
+  readonly #parked = new Map<number, Waiting>()
+  #parkedCount = 0
   #parkedBytes = 0
   /** Errands for whose keys other copies are being asked. */
   #asking = 0
+  /** While it looks through what waits: whom something can be sent to. */
+  #reached: Map<string, boolean> | null = null
   #wakeScheduled = false
   #closed = false
   #parkedTotal = 0
@@ -88,41 +105,62 @@ export class Forwarder {
 
   /** Has an errand executed wherever its slot is served: inside this call when that is here. */
   run(errand: Errand): void {
-    this.#attempt({ errand, deadlineMs: this.#clock.now() + this.#timeoutMs, local: false })
+    this.#attempt(pendingOf(errand, this.#clock.now() + this.#timeoutMs))
   }
 
   /** The same for one that was under way and has not been executed, in the time that it has left. */
   goOn(errand: Errand, deadlineMs: number): void {
-    this.#attempt({ errand, deadlineMs, local: false })
+    this.#attempt(pendingOf(errand, deadlineMs))
   }
 
   /** A member has refused it, and named the term that it knows. */
   refused(errand: Errand, deadlineMs: number, term: Term | null): void {
-    this.#refused({ errand, deadlineMs, local: false }, term)
+    this.#refused(pendingOf(errand, deadlineMs), term)
   }
 
   /** The call that took it to `name` failed, as calls do. */
   failed(errand: Errand, deadlineMs: number, failure: string, name: string): void {
-    this.#failed({ errand, deadlineMs, local: false }, failure, name)
+    this.#failed(pendingOf(errand, deadlineMs), failure, name)
   }
 
   /** Routes may have changed: whatever waits looks again. */
   wake(): void {
-    if (this.#parked.length === 0) return
-    const waiting = this.#parked
-    this.#parked = []
-    this.#parkedBytes = 0
-    for (const pending of waiting) this.#attempt(pending)
+    if (this.#parkedCount === 0 || this.#reached !== null) return
+    this.#reached = new Map()
+    try {
+      for (const [slot, waiting] of [...this.#parked]) this.#wakeSlot(slot, waiting)
+    } finally {
+      this.#reached = null
+    }
+    if (this.#parkedCount > 0) this.#wakeLater()
+  }
+
+  #wakeSlot(slot: number, waiting: Waiting): void {
+    const route = this.#authority.route(slot)
+    const stays = route === null || (route !== 'here' && !waiting.local && !this.#reaches(route))
+    if (stays && this.#clock.now() < waiting.endMs) return
+    this.#parked.delete(slot)
+    this.#parkedCount -= waiting.list.length
+    for (const { errand } of waiting.list) this.#parkedBytes -= errand.bytes
+    for (const pending of waiting.list) {
+      // Those whose time is over find that out.
+      if (stays) this.#park(pending)
+      else this.#attempt(pending)
+    }
   }
 
   close(): void {
     this.#closed = true
-    for (const { errand } of this.#parked.splice(0)) errand.fail(new CacheError('TRY_AGAIN', 'this member is stopping'))
+    const parked = [...this.#parked.values()]
+    this.#parked.clear()
+    this.#parkedCount = 0
+    this.#parkedBytes = 0
+    for (const { list } of parked) for (const { errand } of list) errand.fail(new CacheError('TRY_AGAIN', 'this member is stopping'))
   }
 
   stats(): ForwarderStats {
     return {
-      parked: this.#parked.length,
+      parked: this.#parkedCount,
       parkedTotal: this.#parkedTotal,
       forwardedTotal: this.#forwardedTotal,
       refusedTotal: this.#refusedTotal,
@@ -170,11 +208,28 @@ export class Forwarder {
       this.#timedOut(errand)
       return
     }
-    this.#forwardedTotal++
+    if (!this.#reaches(name)) {
+      this.#park(pending)
+      return
+    }
+    let left = true
     this.#calls.call(name, errand.kind, errand.encode(leftMs), leftMs, (failure, body) => {
+      // Inside this call.
+      if (failure === 'unreachable' || failure === 'busy' || failure === 'too large') left = false
       if (body !== null) this.#answered(pending, body)
       else this.#failed(pending, failure, name)
     })
+    if (!left) return
+    this.#forwardedTotal++
+    if (pending.sent) this.#retriedTotal++
+  }
+
+  #reaches(name: string): boolean {
+    const known = this.#reached?.get(name)
+    if (known !== undefined) return known
+    const reaches = this.#calls.reaches(name)
+    this.#reached?.set(name, reaches)
+    return reaches
   }
 
   #failed(pending: Pending, failure: string | null, name: string): void {
@@ -182,7 +237,8 @@ export class Forwarder {
     if (failure === 'too large' || failure === 'answer too large') {
       errand.fail(overlong(failure === 'answer too large' && errand.writes))
     } else if (failure !== 'lost' || errand.repeatable) {
-      this.#retriedTotal++
+      if (failure === 'unreachable' || failure === 'busy') this.#reached?.set(name, false)
+      else pending.sent = true
       errand.uncertain ||= failure === 'lost' && errand.writes
       this.#park(pending)
     } else {
@@ -215,11 +271,20 @@ export class Forwarder {
       errand.fail(new CacheError('TRY_AGAIN', 'this member is stopping'))
     } else if (this.#clock.now() >= deadlineMs) {
       this.#timedOut(errand)
-    } else if (this.#parked.length >= MAX_PARKED || this.#parkedBytes > MAX_PARKED_BYTES) {
+    } else if (this.#parkedCount >= MAX_PARKED || this.#parkedBytes > MAX_PARKED_BYTES) {
       errand.fail(new CacheError('BUSY', `more than ${MAX_PARKED} requests or ${MAX_PARKED_BYTES} bytes are waiting`))
     } else {
-      this.#parkedTotal++
-      this.#parked.push(pending)
+      if (!pending.waited) this.#parkedTotal++
+      pending.waited = true
+      const waiting = this.#parked.get(errand.slot)
+      if (waiting === undefined) {
+        this.#parked.set(errand.slot, { list: [pending], endMs: deadlineMs, local: pending.local })
+      } else {
+        waiting.list.push(pending)
+        waiting.endMs = Math.min(waiting.endMs, deadlineMs)
+        waiting.local ||= pending.local
+      }
+      this.#parkedCount++
       this.#parkedBytes += errand.bytes
       this.#wakeLater()
     }
@@ -255,7 +320,7 @@ export class Forwarder {
       else respond(encodeError(error.code, error.message))
     })
     const deadlineMs = this.#clock.now() + Math.min(patienceMs, this.#timeoutMs) / 2
-    this.#attempt({ errand, deadlineMs, local: true })
+    this.#attempt(pendingOf(errand, deadlineMs, true))
   }
 
   #refusal(slot: number): Buffer {
@@ -270,4 +335,8 @@ function overlong(executed: boolean): CacheError {
   if (executed)
     return new CacheError('OUTCOME_UNKNOWN', 'it was executed, and its answer is too long to be sent from one member to another')
   return new CacheError('MESSAGE_TOO_LARGE', 'it is longer than one message between members: nothing was written')
+}
+
+function pendingOf(errand: Errand, deadlineMs: number, local: boolean = false): Pending {
+  return { errand, deadlineMs, local, waited: false, sent: false }
 }

@@ -86,6 +86,13 @@ export class Relay {
     else this.#detour(way, to, kind, body, timeoutMs, done)
   }
 
+  /** Whether a call to the member would leave: over its own link, or around it. */
+  reaches(name: string): boolean {
+    if (this.#calls.isOpen(name)) return true
+    const others = [...this.#others()]
+    return others.some((other) => other.name === name) && this.#waysTo(name, others).length > 0
+  }
+
   stats(): RelayStats {
     return { detouredTotal: this.#detouredTotal, passedTotal: this.#passedTotal }
   }
@@ -115,14 +122,18 @@ export class Relay {
 
   /** The member that passed on the last call, or any that may be able to. */
   #wayTo(name: string, others: readonly PeerIdentity[]): string | undefined {
-    const nowMs = this.#clock.now()
-    const open = others.filter((other) => {
-      if (other.name === name || !this.#calls.isOpen(other.name)) return false
-      return (this.#shunnedUntilMs.get(`${other.name} ${name}`) ?? Number.NEGATIVE_INFINITY) <= nowMs
-    })
+    const open = this.#waysTo(name, others)
     const known = this.#ways.get(name)
     if (open.some((other) => other.name === known)) return known
     return open[Math.floor(this.#random.next() * open.length)]?.name
+  }
+
+  #waysTo(name: string, others: readonly PeerIdentity[]): PeerIdentity[] {
+    const nowMs = this.#clock.now()
+    return others.filter((other) => {
+      if (other.name === name || !this.#calls.isOpen(other.name)) return false
+      return (this.#shunnedUntilMs.get(`${other.name} ${name}`) ?? Number.NEGATIVE_INFINITY) <= nowMs
+    })
   }
 
   #shun(way: string, name: string): void {

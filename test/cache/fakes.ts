@@ -46,6 +46,7 @@ export class FakeMember implements Authority, CacheCalls {
   }
 
   route(slot: number): 'here' | string | null {
+    this.asked++
     const route = this.routes.get(slot)
     return route === undefined ? this.otherwise : route
   }
@@ -79,6 +80,8 @@ export class FakeMember implements Authority, CacheCalls {
   }
 
   fenced = false
+  /** How often it was asked who serves a slot, and who can be reached. */
+  asked = 0
   refusesWrites = false
   /** By slot; where nothing is said there is no copy. */
   readonly stale = new Map<number, number>()
@@ -168,6 +171,11 @@ export class FakeMember implements Authority, CacheCalls {
 
   call(name: string, kind: number, body: Buffer, timeoutMs: number, done: (failure: string | null, body: Buffer | null) => void): void {
     this.#network.call(this, name, kind, body, timeoutMs, done)
+  }
+
+  reaches(name: string): boolean {
+    this.asked++
+    return this.#network.failing.get(name) !== 'unreachable'
   }
 
   handle(kind: number, handler: Parameters<CacheCalls['handle']>[1]): void {

@@ -65,7 +65,7 @@ export function localCache(options: LocalCacheOptions = {}): LocalCache {
       primaryVersion: 1,
       peerPrimaries: () => undefined,
     },
-    calls: { call: (_name, _kind, _body, _timeoutMs, done) => done('unreachable', null), handle: () => {} },
+    calls: { call: (_name, _kind, _body, _timeoutMs, done) => done('unreachable', null), reaches: () => false, handle: () => {} },
     roster: loneRoster('local'),
     name: () => 'local',
     limits: options.limits ?? { maxKeyBytes: 1024, maxValueBytes: 1024 * 1024 },

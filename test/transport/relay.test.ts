@@ -126,6 +126,23 @@ test('without any way round it fails at once, as unreachable', () => {
   assert.equal(trio.ask(trio.a, 'nobody', 'x'), { outcome: 'unreachable', times: 1 })
 })
 
+test('who is reached is told without a call: over a link, around it, or not at all', () => {
+  const trio = new Trio()
+  const { a, b, c, clock } = trio
+  assert.is(a.relay.reaches('b'), false)
+  trio.open(a, c)
+  assert.is(a.relay.reaches('b'), true, 'by way of c, as far as is known')
+  assert.is(a.relay.reaches('nobody'), false)
+  trio.suspected.add('b')
+  assert.is(a.relay.reaches('b'), false)
+  trio.suspected.clear()
+  trio.ask(a, 'b', 'x')
+  clock.advance(10)
+  assert.is(a.relay.reaches('b'), false, 'c has no link either')
+  trio.open(a, b)
+  assert.is(a.relay.reaches('b'), true)
+})
+
 test('a relay without a link says so, and is left alone for half a second', () => {
   const trio = new Trio()
   const { a, b, c, clock } = trio
