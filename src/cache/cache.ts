@@ -142,8 +142,11 @@ export interface Cache {
   /** Removes every key that was written before. An error means that nothing was removed. */
   flush(done: (error: CacheError | null, result: FlushResult | null) => void): void
 
-  /** Delivers to the subscribers on every member, at most once; answers how many got it, as far as the members can be asked. */
-  publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void
+  /**
+   * Delivers to the subscribers on every member, at most once, and answers how many got it. `PARTLY_PUBLISHED` when a member that is there could not be told,
+   * or did not say that it was: some have the message, and its text says how many.
+   */
+  publish(channel: Buffer, message: Buffer, done: (error: CacheError | null, receivers: number) => void): void
 
   /**
    * Waits until everything written to these slots is held by `wanted` replicas beside the primary, or `timeoutMs` have passed; answers how many hold it of

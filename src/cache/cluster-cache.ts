@@ -121,7 +121,7 @@ export class ClusterCache implements Cache {
     this.#batchServer = new BatchServer(calls, authority, this.#executor, new PlainRuns(store, authority, hybrid, options.name))
     this.#scatter = new Scatter(clock, hybrid, calls, authority, planner, store, forwardTimeoutMs)
     this.#slotWalk = new SlotWalk(hybrid, calls, authority, planner, store)
-    this.#gathering = new Gathering(hybrid, random, calls, authority, planner, store)
+    this.#gathering = new Gathering(clock, hybrid, random, calls, authority, planner, store)
   }
 
   get alone(): boolean {
@@ -272,7 +272,7 @@ export class ClusterCache implements Cache {
     else this.#gathering.flush(done)
   }
 
-  publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void {
+  publish(channel: Buffer, message: Buffer, done: (error: CacheError | null, receivers: number) => void): void {
     this.#gathering.publish(channel, message, done)
   }
 

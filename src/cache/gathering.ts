@@ -2,8 +2,9 @@
  * Gatherings: what concerns all members at once. Counting, drawing a key, flushing, publishing.
  */
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
-import type { CacheError } from '../lib/errors.ts'
+import { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
 import type { Random } from '../lib/random.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
@@ -17,6 +18,8 @@ import type { Planner, Question } from './planner.ts'
 
 /** For one member's part in a flush or a message. */
 const ASK_MS = 1000
+/** Between attempts to send a message to a member that nothing can be sent to. */
+const TELL_AGAIN_MS = 50
 /** A peer may have this member wait for its followers so long. */
 const MAX_CONFIRM_MS = 3_600_000
 /** How far a flush reaches beyond the latest clock: what is written while it travels counts as written before. Below what a clock believes of others. */
@@ -29,6 +32,7 @@ interface MemberSize {
 }
 
 export class Gathering {
+  readonly #clock: Clock
   readonly #hybrid: HybridClock
   readonly #random: Random
   readonly #calls: CacheCalls
@@ -37,7 +41,8 @@ export class Gathering {
   readonly #store: Store
   readonly #subscribers = new Set<Subscriber>()
 
-  constructor(hybrid: HybridClock, random: Random, calls: CacheCalls, authority: Authority, planner: Planner, store: Store) {
+  constructor(clock: Clock, hybrid: HybridClock, random: Random, calls: CacheCalls, authority: Authority, planner: Planner, store: Store) {
+    this.#clock = clock
     this.#hybrid = hybrid
     this.#random = random
     this.#calls = calls
@@ -130,17 +135,38 @@ export class Gathering {
     )
   }
 
-  publish(channel: Buffer, message: Buffer, done: (receivers: number) => void): void {
+  publish(channel: Buffer, message: Buffer, done: (error: CacheError | null, receivers: number) => void): void {
     let receivers = this.#deliver(channel, message)
+    const names = this.#authority.others()
     const body = new ByteWriter(16 + channel.length + message.length).block(channel).block(message).toBuffer()
-    this.#askOthers(
-      KIND_PUBLISH,
-      body,
-      (_name, answer) => {
-        if (answer !== null) receivers += new ByteReader(answer).u32()
-      },
-      () => done(receivers),
-    )
+    const untold: string[] = []
+    let open = names.length
+    const finish = (): void => {
+      // Who has gone meanwhile has no subscribers any more.
+      const there = new Set(this.#authority.others())
+      const left = untold.filter((name) => there.has(name)).length
+      done(left === 0 ? null : partlyPublished(receivers, left), receivers)
+    }
+    if (open === 0) finish()
+    const untilMs = this.#clock.now() + ASK_MS
+    for (const name of names) {
+      this.#tell(name, body, untilMs, (answer) => {
+        if (answer === null) untold.push(name)
+        else receivers += new ByteReader(answer).u32()
+        if (--open === 0) finish()
+      })
+    }
+  }
+
+  /** Sends a message again for as long as it has certainly not left, and never after that: nobody is to get it twice. */
+  #tell(name: string, body: Buffer, untilMs: number, done: (answer: Buffer | null) => void): void {
+    const leftMs = untilMs - this.#clock.now()
+    this.#calls.call(name, KIND_PUBLISH, body, Math.max(1, leftMs), (failure, answer) => {
+      const again = (failure === 'unreachable' || failure === 'busy') && leftMs > TELL_AGAIN_MS
+      if (again && this.#authority.others().includes(name)) {
+        this.#clock.after(TELL_AGAIN_MS, () => this.#tell(name, body, untilMs, done))
+      } else done(answer)
+    })
   }
 
   /** See `Cache.confirm`. Each member counts for the slots that it serves. */
@@ -267,4 +293,12 @@ function encodeVersion(primaryVersion: number): Buffer {
 
 function stampBody(stamp: Stamp): Buffer {
   return encodeStamp(new ByteWriter(16), stamp).toBuffer()
+}
+
+function partlyPublished(receivers: number, untold: number): CacheError {
+  const who = untold === 1 ? 'one member' : `${untold} members`
+  return new CacheError(
+    'PARTLY_PUBLISHED',
+    `delivered to ${receivers} subscribers; ${who} could not be told, or did not answer, and may have more`,
+  )
 }

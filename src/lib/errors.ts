@@ -71,6 +71,13 @@ export const ERRORS = {
     'yes',
     'It was written, but the replicas asked for did not confirm it in time.',
   ),
+  PARTLY_PUBLISHED: row(
+    504,
+    'PARTIAL',
+    GRPC_DEADLINE_EXCEEDED,
+    'yes',
+    'A message was published, and a member that may have subscribers could not be told of it in time.',
+  ),
   MESSAGE_TOO_LARGE: row(
     413,
     'ERR',

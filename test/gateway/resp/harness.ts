@@ -181,7 +181,7 @@ export async function until(done: () => boolean, what: string): Promise<void> {
 }
 
 /** The same cache, but for one method. With another `execute` nothing is executed past it. */
-export function withMethod<Name extends 'execute' | 'confirm'>(real: Cache, name: Name, replacement: Cache[Name]): Cache {
+export function withMethod<Name extends 'execute' | 'confirm' | 'publish'>(real: Cache, name: Name, replacement: Cache[Name]): Cache {
   return new Proxy(real, {
     get: (target, wanted) => {
       if (wanted === name) return replacement

@@ -1,6 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { gatewaysOf, until } from './harness.ts'
+import type { Cache } from '../../../src/cache/cache.ts'
+import { CacheError } from '../../../src/lib/errors.ts'
+import { localCache } from '../../support/local-cache.ts'
+import { gatewaysOf, until, withMethod } from './harness.ts'
 
 const test = suite('gateway/resp/pubsub')
 
@@ -110,6 +113,17 @@ test('what EXEC publishes reaches the client itself', async () => {
   await client.ask(
     'SUBSCRIBE a\nMULTI\nPUBLISH a hi\nEXEC',
     '>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n+OK\r\n+QUEUED\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n*1\r\n:1\r\n',
+  )
+})
+
+test('a message that not every member was told of answers an error of its own, alone and in a transaction', async () => {
+  const real = localCache().cache
+  const publish: Cache['publish'] = (_channel, _message, done) => done(new CacheError('PARTLY_PUBLISHED', 'delivered to 3'), 3)
+  const cache = withMethod(real, 'publish', publish)
+  const client = await (await start({ cache })).client()
+  await client.ask(
+    'PUBLISH a hi\nMULTI\nPUBLISH a hi\nEXEC',
+    '-PARTIAL delivered to 3\r\n+OK\r\n+QUEUED\r\n*1\r\n-PARTIAL delivered to 3\r\n',
   )
 })
 

@@ -3,9 +3,11 @@
  * tells is of this member.
  */
 import type { Limits } from '../../../cache/cache.ts'
+import { OPERATION_GET } from '../../../cache/operation.ts'
 import type { Arguments } from '../arguments.ts'
 import type { Call, CommandRow, Later } from '../command.ts'
 import { matchesGlob } from '../glob.ts'
+import { errorText } from '../outcome-reply.ts'
 import { ReplyError } from '../reply-error.ts'
 import type { ReplyWriter } from '../reply-writer.ts'
 import type { Session } from '../session.ts'
@@ -225,10 +227,11 @@ function publish(call: Call): void {
   checkChannel(args, 1, cache.limits)
   let later: Later | null = null
   let answered = false
-  cache.publish(args.copy(1), args.copy(2), (receivers) => {
+  cache.publish(args.copy(1), args.copy(2), (error, receivers) => {
     answered = true
     const reply = later === null ? call.reply : later.reply
-    reply.integer(receivers)
+    if (error === null) reply.integer(receivers)
+    else reply.error(errorText(error, OPERATION_GET))
     later?.finish()
   })
   if (!answered) later = call.later()
