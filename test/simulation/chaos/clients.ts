@@ -278,11 +278,13 @@ export class Clients {
   }
 
   #execute(life: Life, operation: Operation, finish: (answer: Answer, said: string) => void): void {
+    const slot = slotOf(operation.keyBytes())
+    const contested = this.#executors(slot) > 1
     life.node.cache.execute(operation, (error, outcome) => {
       const value = outcome?.entry?.valueBytes().toString()
       const existed = outcome?.existed === true
       if (life.clock.dead || this.#cluster.lives.get(life.name) !== life) return
-      const divided = this.#isDivided(operation)
+      const divided = this.#isDivided(slot) || (contested && this.#haveMet(slot))
       this.#cluster.clock.after(this.#cluster.network.delay(), () => {
         if (error === null) finish({ fate: 'acknowledged', value, existed, divided }, 'ok')
         else finish({ fate: NOT_EXECUTED.has(error.code) ? 'refused' : 'unknown', ...NOTHING }, error.code)
@@ -294,8 +296,7 @@ export class Clients {
    * Do two members execute the slot, each with another member that goes by its term? Both sides of a cut serve (rules, "Who may execute"); one that was
    * replaced and does not know has nobody left that goes by its term. And when they have met, what the beaten side alone has is not with the other at once.
    */
-  #isDivided(operation: Operation): boolean {
-    const slot = slotOf(operation.keyBytes())
+  #isDivided(slot: number): boolean {
     const lives = [...this.#cluster.lives.values()]
     if (lives.some(({ node }) => node.inside.replication.owes(slot))) return true
     const sides = lives.filter((life) => {
@@ -305,6 +306,16 @@ export class Clients {
       return lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
     })
     return sides.length > 1
+  }
+
+  #executors(slot: number): number {
+    return [...this.#cluster.lives.values()].filter(({ node }) => node.inside.replication.executes(slot)).length
+  }
+
+  /** Do all go by one term? Where two executed when a request arrived, it was executed on one side of a cut, and answered when that had prevailed. */
+  #haveMet(slot: number): boolean {
+    const [first, ...others] = [...this.#cluster.lives.values()].map(({ node }) => node.inside.replication.term(slot))
+    return others.every((term) => sameTerm(term, first ?? null))
   }
 
   /** Is at most one member there that could hold a copy, or was a moment ago? Then nobody can confirm a write, and that is no fault. */
