@@ -120,7 +120,7 @@ export class ClusterCache implements Cache {
     })
     this.#batchServer = new BatchServer(calls, authority, this.#executor, new PlainRuns(store, authority, hybrid, options.name))
     this.#scatter = new Scatter(clock, hybrid, calls, authority, planner, store, forwardTimeoutMs)
-    this.#slotWalk = new SlotWalk(hybrid, calls, authority, planner, store)
+    this.#slotWalk = new SlotWalk(clock, hybrid, calls, authority, planner, store)
     this.#gathering = new Gathering(clock, hybrid, random, calls, authority, planner, store)
   }
 

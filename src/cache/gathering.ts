@@ -218,7 +218,7 @@ export class Gathering {
     const question: Question<Buffer | null> = {
       kind: KIND_RANDOM_KEY,
       body: encodeVersion,
-      here: () => this.#randomKeyHere(),
+      here: (answered: (key: Buffer | null) => void) => answered(this.#randomKeyHere()),
       read: (reader) => (reader.u8() === 1 ? Buffer.from(reader.block()) : null),
     }
     this.#planner.askOne(drawn, question, (error, key) => {
@@ -261,7 +261,12 @@ export class Gathering {
   }
 
   #sizeQuestion(): Question<number> {
-    return { kind: KIND_SIZE, body: encodeVersion, here: () => this.#sizeHere(), read: (reader: ByteReader) => reader.f64() }
+    return {
+      kind: KIND_SIZE,
+      body: encodeVersion,
+      here: (answered: (keys: number) => void) => answered(this.#sizeHere()),
+      read: (reader: ByteReader) => reader.f64(),
+    }
   }
 
   #sizeHere(): number {

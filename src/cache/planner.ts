@@ -31,8 +31,8 @@ export interface Plan {
 export interface Question<T> {
   readonly kind: number
   readonly body: (primaryVersion: number) => Buffer
-  /** This member's own answer. */
-  readonly here: () => T
+  /** This member's own answer, at once or later; `undefined` if it is to be asked again. */
+  readonly here: (done: (answer: T | undefined) => void) => void
   /** Reads what follows `ANSWER_DONE`. Throws `MalformedError`. */
   readonly read: (reader: ByteReader) => T
 }
@@ -133,7 +133,8 @@ export class Planner {
 
   #askMember<T>(question: Question<T>, name: string | null, primaryVersion: number, done: (answer: T | undefined) => void): void {
     if (name === null) {
-      done(this.holds(primaryVersion) ? question.here() : undefined)
+      if (this.holds(primaryVersion)) question.here(done)
+      else done(undefined)
       return
     }
     this.#calls.call(name, question.kind, question.body(primaryVersion), this.#timeoutMs, (_failure, body) => {

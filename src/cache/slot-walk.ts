@@ -2,25 +2,26 @@
  * A walk in the order of slots, for cursors that have to be small numbers and good on every member: SCAN.
  *
  * A position is a slot and a part of it: keys of one slot are told apart by 12 bits of a hash, which is the same everywhere. The cursor is the
- * position reached, so nobody remembers a walk, and what happens to slots meanwhile does not matter: each key has one position for ever. A page takes
- * whole slots until it has enough keys, or has looked at enough to find none; only a slot that is large by itself (hash tags) is given in parts, each of which looks at all its keys.
+ * position reached, so nobody has to remember a walk, and what happens to slots meanwhile does not matter: each key has one position for ever. A page takes
+ * whole slots until it has enough keys, or has looked at enough to find none; only a slot that is large by itself (hash tags) is given in parts, from what
+ * `read-ahead.ts` has found of it. A page ends before such a slot, so that the page after it begins there.
  */
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { Clock } from '../lib/clock.ts'
 import { Entry } from '../lib/entry.ts'
 import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
 import type { CacheError } from '../lib/errors.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
-import { SLOT_COUNT } from '../lib/slot.ts'
 import type { Store } from '../store/index.ts'
 import type { Authority, CacheCalls } from './authority.ts'
 import type { SlotPage } from './cache.ts'
 import { ANSWER_DONE, ANSWER_REFUSED, decodeSlots, encodeSlots, KIND_SLOTS } from './messages.ts'
 import type { Planner } from './planner.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { END, PARTS, positionOf, slotAt } from './slot-position.ts'
 
-const PARTS = 4096
-const END = SLOT_COUNT * PARTS
-/** Slots with more keys are given in parts when fewer are asked for. */
-const WHOLE_SLOT_KEYS = 1000
+/** Slots with more entries are given in parts when fewer are asked for. */
+const WHOLE_SLOT_ENTRIES = 1000
 /** A share that has looked at as many entries ends, though it found fewer: tombstones and expired entries cost as much as others. */
 const MAX_LOOKED_AT = 10_000
 /** Of keys. A share that has more of them ends at a position where it has less, or at the next: it travels in one message. */
@@ -42,15 +43,21 @@ export class SlotWalk {
   readonly #authority: Authority
   readonly #planner: Planner
   readonly #store: Store
+  readonly #ahead: ReadAhead
+  readonly #held = new Entry()
 
-  constructor(hybrid: HybridClock, calls: CacheCalls, authority: Authority, planner: Planner, store: Store) {
+  constructor(clock: Clock, hybrid: HybridClock, calls: CacheCalls, authority: Authority, planner: Planner, store: Store) {
     this.#hybrid = hybrid
     this.#authority = authority
     this.#planner = planner
     this.#store = store
+    this.#ahead = new ReadAhead(clock, authority, store)
     calls.handle(KIND_SLOTS, (_from, body, respond) => {
       const { primaryVersion, cursor, count } = decodeSlots(body)
-      respond?.(planner.holds(primaryVersion) ? encodeShare(this.#share(cursor, count)) : Buffer.of(ANSWER_REFUSED))
+      if (respond === null) return
+      const refuse = (): void => respond(Buffer.of(ANSWER_REFUSED))
+      if (!planner.holds(primaryVersion)) refuse()
+      else this.#share(cursor, count, (share) => (share === undefined ? refuse() : respond(encodeShare(share))))
     })
   }
 
@@ -61,7 +68,7 @@ export class SlotWalk {
     const question = {
       kind: KIND_SLOTS,
       body: (primaryVersion: number) => encodeSlots({ primaryVersion, cursor: from, count }),
-      here: () => this.#share(from, count),
+      here: (answered: (share: Share | undefined) => void) => this.#share(from, count, answered),
       read: readShare,
     }
     this.#planner.ask(question, (error, answers) => {
@@ -76,40 +83,67 @@ export class SlotWalk {
     })
   }
 
-  #share(cursor: number, count: number): Share {
+  /** At once, unless the page is one of a large slot. `undefined` if it is to be asked for again. */
+  #share(cursor: number, count: number, done: (share: Share | undefined) => void): void {
     const found: Found[] = []
     let position = cursor
     let lookedAt = 0
     const room = new Room(found)
     while (position < END && found.length < count && lookedAt < MAX_LOOKED_AT && !room.full) {
-      const slot = Math.floor(position / PARTS)
+      const slot = slotAt(position)
+      const entries = this.#store.slotEntries(slot)
       const next = (slot + 1) * PARTS
-      const keys = this.#store.slotLive(slot)
-      if (keys === 0 || !this.#authority.isPrimary(slot)) {
+      if (this.#store.slotLive(slot) === 0 || !this.#authority.isPrimary(slot)) {
         position = next
         continue
       }
-      const whole = keys <= Math.max(WHOLE_SLOT_KEYS, count)
-      const end = whole ? next : Math.min(next, position + Math.max(1, Math.floor((PARTS * count) / keys)))
-      lookedAt += this.#store.slotEntries(slot)
-      position = this.#collect(slot, position, end, room)
+      if (entries > Math.max(WHOLE_SLOT_ENTRIES, count)) {
+        if (position > cursor) break
+        this.#part(slot, position, Math.max(1, Math.floor((PARTS * count) / entries)), done)
+        return
+      }
+      lookedAt += entries
+      position = this.#collect(slot, position, room)
+      if (position < next) this.#ahead.forget(slot)
     }
-    return { found, end: Math.min(position, END) }
+    done({ found, end: Math.min(position, END) })
   }
 
-  /** Answers where it ended: at `end`, or before when there is no room for as much. */
-  #collect(slot: number, from: number, end: number, room: Room): number {
+  /** Answers where it ended: with the slot, or before when there is no room for as much. */
+  #collect(slot: number, from: number, room: Room): number {
     const nowMs = this.#hybrid.physicalMs()
-    const first = slot * PARTS
-    room.end = end
+    room.end = (slot + 1) * PARTS
     this.#store.scanSlot(slot, null, (entry) => {
-      const position = first + partOf(entry.key, entry.keyStart, entry.keyEnd)
+      const position = positionOf(slot, entry.key, entry.keyStart, entry.keyEnd)
       if (position < from || position >= room.end || entry.tombstone || entry.isExpired(nowMs)) return true
       room.add({ position, entry: entry.copy(false) })
       return true
     })
     room.close()
     return room.end
+  }
+
+  /** What there is now of keys that were found ahead. */
+  #part(slot: number, from: number, parts: number, done: (share: Share | undefined) => void): void {
+    const { primaryVersion } = this.#authority
+    this.#ahead.take(from, parts, (taken) => {
+      if (taken === null || !this.#planner.holds(primaryVersion)) {
+        done(undefined)
+        return
+      }
+      const nowMs = this.#hybrid.physicalMs()
+      const held = this.#held
+      const found: Found[] = []
+      const room = new Room(found)
+      room.end = taken.end
+      for (const key of taken.keys) {
+        if (!this.#store.peek(key, 0, key.length, held, slot) || held.tombstone || held.isExpired(nowMs)) continue
+        const position = positionOf(slot, key, 0, key.length)
+        if (position < room.end) room.add({ position, entry: held.copy(false) })
+      }
+      room.close()
+      done({ found, end: room.end })
+    })
   }
 }
 
@@ -156,15 +190,6 @@ class Room {
     list.length = kept
     this.#bytes = bytes
   }
-}
-
-/** The top bits of FNV-1a (Fowler, Noll, Vo). */
-function partOf(key: Buffer, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193)
-  // Mixed once more: the top bits of a short key's hash are hardly touched.
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-  return hash >>> 20
 }
 
 function encodeShare({ found, end }: Share): Buffer {

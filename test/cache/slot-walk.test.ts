@@ -1,8 +1,11 @@
 /** A walk in the order of slots: from 0 to 0 each key once, through whichever member, also while slots change hands. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { SlotPage } from '../../src/cache/cache.ts'
+import { LOOKED_AT_A_TURN } from '../../src/cache/read-ahead.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { SLOT_COUNT, slotOf } from '../../src/lib/slot.ts'
+import type { Store } from '../../src/store/index.ts'
 import { CacheFlock, NAMES, numbered, TIMEOUT_MS } from './flock.ts'
 
 const test = suite('slot walk')
@@ -144,6 +147,164 @@ test('a large slot that grows and shrinks during the walk loses none that stays'
   const met = keys.filter((key) => key.startsWith('{tag}stay'))
   same(met, stay)
   assert.is(new Set(keys).size, keys.length)
+})
+
+/** Looks at a member's store: how many entries each scan of a slot was shown, and how many all were. */
+function watched(store: Store): { most: number; total: number } {
+  const seen = { most: 0, total: 0 }
+  const scanSlot = store.scanSlot.bind(store)
+  store.scanSlot = (slot, token, visit) => {
+    let shown = 0
+    const next = scanSlot(slot, token, (entry) => {
+      shown++
+      return visit(entry)
+    })
+    seen.most = Math.max(seen.most, shown)
+    seen.total += shown
+    return next
+  }
+  return seen
+}
+
+test('a large slot is looked through once for many pages, a bounded number of entries at a time', () => {
+  const flock = new CacheFlock(['a'])
+  const keys = numbered(30_000, '{tag}')
+  flock.put(keys)
+  const seen = watched(flock.member('a').store)
+  const { keys: met, pages } = flock.walk(10)
+  same(met, keys)
+  assert.ok(pages > 2000, `${pages} pages`)
+  assert.ok(seen.most <= LOOKED_AT_A_TURN, `${seen.most} entries at once`)
+  assert.is(seen.total, keys.length)
+})
+
+test('of keys that are long fewer are kept, and each is met once', () => {
+  const flock = new CacheFlock(['a'])
+  const keys = numbered(6000, `{tag}${'long'.repeat(250)}`)
+  flock.put(keys)
+  const seen = watched(flock.member('a').store)
+  same(flock.walk(50).keys, keys)
+  assert.ok(seen.total > keys.length && seen.total <= 4 * keys.length, `${seen.total} entries were looked at`)
+})
+
+test('a slot of tombstones is not looked through at once, however few keys it has left', () => {
+  const flock = new CacheFlock(['a'])
+  const keys = numbered(10_000, '{tag}')
+  flock.put(keys)
+  for (const key of keys.slice(10)) flock.member('a').bury(key)
+  const seen = watched(flock.member('a').store)
+  same(flock.walk(10).keys, keys.slice(0, 10))
+  assert.ok(seen.most <= LOOKED_AT_A_TURN, `${seen.most} entries at once`)
+})
+
+test('a walk meets what was there when it began, whatever walks were in the slot before it', () => {
+  const flock = new CacheFlock(['a'])
+  const early = numbered(6000, '{tag}early')
+  flock.put(early)
+  const walk = (cursor: number, met: Set<string>): number => {
+    const page = flock.page(cursor, 100)
+    if (typeof page === 'string') throw new Error(page)
+    for (const entry of page.entries) met.add(entry.keyBytes().toString())
+    return page.cursor
+  }
+  // It is somewhere in the slot when the others come.
+  let before = 0
+  const metBefore = new Set<string>()
+  for (let i = 0; i < 10; i++) before = walk(before, metBefore)
+  const late = numbered(3000, '{tag}late')
+  flock.put(late)
+  const random = new SeededRandom(3)
+  const others = [0, 0, 0].map((cursor) => ({ cursor, met: new Set<string>(), begun: false }))
+  while (before !== 0 || others.some(({ cursor, begun }) => !begun || cursor !== 0)) {
+    if (before !== 0 && random.next() < 0.5) before = walk(before, metBefore)
+    for (const other of others) {
+      if ((other.begun && other.cursor === 0) || random.next() < 0.4) continue
+      other.begun = true
+      other.cursor = walk(other.cursor, other.met)
+    }
+  }
+  same(
+    [...metBefore].filter((key) => key.includes('early')),
+    early,
+  )
+  for (const { met } of others) same([...met], [...early, ...late])
+})
+
+test('a walk that asks for fewer keys in the middle of a slot meets what was there when it began', () => {
+  const flock = new CacheFlock(['a'])
+  const early = numbered(1500, `{tag}${'long'.repeat(250)}`)
+  flock.put(early)
+  let cursor = 0
+  for (let i = 0; i < 5; i++) cursor = (flock.page(cursor, 10) as SlotPage).cursor
+  const late = numbered(100, '{tag}late')
+  flock.put(late)
+  // The whole slot, which does not fit a page.
+  let page = flock.page(0, 2000) as SlotPage
+  assert.is(Math.floor(page.cursor / 4096), slotOf(Buffer.from('{tag}')))
+  const met = page.entries.map((entry) => entry.keyBytes().toString())
+  while (page.cursor !== 0) {
+    page = flock.page(page.cursor, 10) as SlotPage
+    met.push(...page.entries.map((entry) => entry.keyBytes().toString()))
+  }
+  same(met, [...early, ...late])
+})
+
+test('a large slot that goes to another member and comes back is looked through anew', () => {
+  const flock = new CacheFlock()
+  const keys = numbered(5000, '{tag}')
+  const slot = slotOf(Buffer.from('{tag}'))
+  const serve = (name: string): void => {
+    flock.holders[slot] = name
+    flock.settle()
+  }
+  serve('b')
+  flock.put(keys)
+  // An earlier walk through `b` leaves what it found there.
+  let cursor = 0
+  for (let i = 0; i < 5 || cursor === 0; i++) cursor = (flock.page(cursor, 100) as SlotPage).cursor
+  const late = numbered(2000, '{tag}late')
+  flock.put(late)
+  // Another begins at `a`, and goes on at `b`.
+  serve('a')
+  const met = new Set<string>()
+  cursor = 0
+  for (let i = 0; i < 5; i++) {
+    const page = flock.page(cursor, 100) as SlotPage
+    for (const entry of page.entries) met.add(entry.keyBytes().toString())
+    cursor = page.cursor
+  }
+  serve('b')
+  while (cursor !== 0) {
+    const page = flock.page(cursor, 100) as SlotPage
+    for (const entry of page.entries) met.add(entry.keyBytes().toString())
+    cursor = page.cursor
+  }
+  same([...met], [...keys, ...late])
+})
+
+test('a slot that goes to another member while it is looked through is asked for there', () => {
+  const flock = new CacheFlock()
+  const keys = numbered(20_000, '{tag}')
+  const slot = slotOf(Buffer.from('{tag}'))
+  flock.holders[slot] = 'b'
+  flock.settle()
+  flock.put(keys)
+  const before = (flock.page(0, 100) as SlotPage).cursor
+  assert.is(before, slot * 4096)
+  const { store } = flock.member('b')
+  const scanSlot = store.scanSlot.bind(store)
+  let scans = 0
+  store.scanSlot = (of, token, visit) => {
+    if (++scans === 3) {
+      flock.holders[slot] = 'c'
+      flock.settle()
+    }
+    return scanSlot(of, token, visit)
+  }
+  const page = flock.page(before, 100) as SlotPage
+  assert.is(scans, 3, 'it stops')
+  assert.ok(page.entries.length > 0)
+  same(flock.walk(1000).keys, keys)
 })
 
 test('a cursor beyond the end ends the walk', () => {
