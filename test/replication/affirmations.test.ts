@@ -95,9 +95,18 @@ test('a follower that knows a higher term ends both the asking and the service',
   assert.is(table.role(SLOT), NONE)
 })
 
-test('a follower that goes by the term of one held dead here does not count: it may know better', () => {
+test('a follower that goes by a later term of one held dead here ends the service, too: this member lacks what was written under it', () => {
   const { clock, known, table, ask } = scene(['b'], new Set(['c']))
   known.set('b', term('c', 6))
+  const answer = ask()
+  clock.advance(5)
+  assert.is(answer(), false)
+  assert.is(table.role(SLOT), NONE)
+})
+
+test('a follower that goes by a later weak term of one held dead here does not count: that term never prevailed', () => {
+  const { clock, known, table, ask } = scene(['b'], new Set(['c']))
+  known.set('b', term('c', 6, false))
   const answer = ask()
   clock.advance(TIMEOUT_MS - 1)
   assert.is(answer(), null)
