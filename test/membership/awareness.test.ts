@@ -13,8 +13,8 @@ test('the score stays between 0 and 7 and stretches the interval', () => {
   awareness.apply(2)
   assert.is(awareness.scale(500), 1_500)
   awareness.apply(50)
-  assert.is(awareness.score, 7)
-  assert.is(awareness.scale(500), 4_000)
+  assert.is(awareness.score, 3)
+  assert.is(awareness.scale(500), 2_000)
 })
 
 for (const [lagMs, points] of [
@@ -22,7 +22,7 @@ for (const [lagMs, points] of [
   [249, 0],
   [250, 1],
   [700, 2],
-  [60_000, 4],
+  [60_000, 3],
 ] as const) {
   test(`${lagMs} ms of lag cost ${points}`, () => {
     const awareness = new Awareness()
