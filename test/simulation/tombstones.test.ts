@@ -46,8 +46,17 @@ function found(run: Cluster): Set<number> {
   return indexes
 }
 
-/** One member is cut off while every other key is deleted by the rest; it is back when no tombstone is left. */
-function awayAndBack(seed: number, awayMs: number): { run: Cluster; wrong: number[]; kept: number } {
+type Send = (life: Life, i: number, done: (error: Error | null) => void) => void
+
+/** What the rest does to every other key while one member is cut off, and what they have none of before it is back. */
+interface Absence {
+  readonly sends: readonly (readonly [what: string, send: Send])[]
+  readonly awayMs: number
+  readonly gone: 'tombstones' | 'expiring'
+}
+
+/** Answers which of the keys that were changed are there as they were, and how many of the others. */
+function awayAndBack(seed: number, { sends, awayMs, gone }: Absence): { run: Cluster; wrong: number[]; kept: number } {
   const run = cluster({ nodes: 3, seed, replicas: 1 })
   run.startAll()
   run.untilReady()
@@ -60,12 +69,13 @@ function awayAndBack(seed: number, awayMs: number): { run: Cluster; wrong: numbe
     run.network.cut(other.host, alone.host)
   }
   run.clock.advance(20_000)
-  all(run, 'keys to be deleted', (i, done) => {
-    if (i % 2 === 0) done(null)
-    else (others[i % 4 === 1 ? 0 : 1] as Life).node.cache.execute(deleteOf(`key-${i}`), (error) => done(error))
-  })
+  for (const [what, send] of sends)
+    all(run, what, (i, done) => {
+      if (i % 2 === 0) done(null)
+      else send(others[i % 4 === 1 ? 0 : 1] as Life, i, done)
+    })
   run.clock.advance(awayMs)
-  for (const { node } of others) assert.is(node.stats().store.tombstones, 0, 'every tombstone has been collected')
+  for (const { node } of others) assert.is(node.stats().store[gone], 0, `no more ${gone}`)
   run.network.joinAll()
   run.clock.advance(20_000)
   const present = found(run)
@@ -73,8 +83,26 @@ function awayAndBack(seed: number, awayMs: number): { run: Cluster; wrong: numbe
   return { run, wrong, kept: present.size - wrong.length }
 }
 
+const DELETED = [
+  'keys to be deleted',
+  (life: Life, i: number, done: (error: Error | null) => void) => life.node.cache.execute(deleteOf(`key-${i}`), (error) => done(error)),
+] as const
+
+/** It is back when no tombstone is left. */
+function awayWhileKeysAreDeleted(seed: number, awayMs: number): ReturnType<typeof awayAndBack> {
+  return awayAndBack(seed, { sends: [DELETED], awayMs, gone: 'tombstones' })
+}
+
+/** They are written once more, to live for a second; it is back when all of those have been swept. */
+function awayWhileKeysExpire(seed: number, awayMs: number, deletedFirst: boolean): ReturnType<typeof awayAndBack> {
+  const again: Send = (life, i, done) =>
+    life.node.cache.execute(setOf(`key-${i}`, 'brief', { expiry: EXPIRY_IN, expiryMs: 1000 }), (error) => done(error))
+  const sends = [...(deletedFirst ? [DELETED] : []), ['keys to be written again', again] as const]
+  return awayAndBack(seed, { sends, awayMs, gone: 'expiring' })
+}
+
 test('a member cut off for longer than tombstones live brings no deleted key back, and costs none that lives', () => {
-  const { run, wrong, kept } = awayAndBack(1, AWAY_MS)
+  const { run, wrong, kept } = awayWhileKeysAreDeleted(1, AWAY_MS)
   assert.equal(wrong, [])
   assert.is(kept, KEYS / 2)
   run.untilAgreed(60_000)
@@ -87,45 +115,13 @@ test('where marks are ignored, the same member brings deleted keys back', () => 
   const settle = Marks.prototype.settle
   try {
     Marks.prototype.settle = () => 0
-    const { run, wrong } = awayAndBack(1, SHORTLY_MS)
+    const { run, wrong } = awayWhileKeysAreDeleted(1, SHORTLY_MS)
     assert.ok(wrong.length > 0)
     run.close()
   } finally {
     Marks.prototype.settle = settle
   }
 })
-
-/** One member is cut off while every other key is written by the rest once more, to live for a second; it is back when all of those have been swept. */
-function awayWhileKeysExpire(seed: number, awayMs: number, deletedFirst: boolean): { run: Cluster; wrong: number[]; kept: number } {
-  const run = cluster({ nodes: 3, seed, replicas: 1 })
-  run.startAll()
-  run.untilReady()
-  const lives = [...run.lives.values()] as [Life, Life, Life]
-  all(run, 'the keys to be written', (i, done) => set(lives[i % 3] as Life, `key-${i}`, `value-${i}`, done))
-  run.clock.advance(2000)
-  const [alone, ...others] = lives
-  for (const other of others) {
-    run.network.cut(alone.host, other.host)
-    run.network.cut(other.host, alone.host)
-  }
-  run.clock.advance(20_000)
-  const odd = (what: string, send: (life: Life, i: number, done: (error: Error | null) => void) => void): void =>
-    all(run, what, (i, done) => {
-      if (i % 2 === 0) done(null)
-      else send(others[i % 4 === 1 ? 0 : 1] as Life, i, done)
-    })
-  if (deletedFirst) odd('keys to be deleted', (life, i, done) => life.node.cache.execute(deleteOf(`key-${i}`), (error) => done(error)))
-  odd('keys to be written again', (life, i, done) =>
-    life.node.cache.execute(setOf(`key-${i}`, 'brief', { expiry: EXPIRY_IN, expiryMs: 1000 }), (error) => done(error)),
-  )
-  run.clock.advance(awayMs)
-  for (const { node } of others) assert.is(node.stats().store.expiring, 0, 'every entry that expired has been swept')
-  run.network.joinAll()
-  run.clock.advance(20_000)
-  const present = found(run)
-  const wrong = [...present].filter((i) => i % 2 === 1)
-  return { run, wrong, kept: present.size - wrong.length }
-}
 
 for (const [seed, awayMs, deletedFirst] of [
   [1, 5000, false],
