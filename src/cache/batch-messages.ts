@@ -76,10 +76,14 @@ export class BatchRunAnswers implements RunAnswers {
   }
 }
 
-const SLOT_BYTES = 2
-/** Of an operation without any option: code, what is present, kind, flags, condition. */
-const PLAIN_BYTES = 5
+/** Where an operation of a call has what, as `writeOperation` puts it there behind the slot, and where the key is of one that has nothing else. */
+const CODE_AT = 2
+const PRESENT_AT = 3
+const KIND_AT = 4
+const FLAGS_AT = 5
+const CONDITION_AT = 6
 const LENGTH_BYTES = 4
+const PLAIN_KEY_AT = CONDITION_AT + 1 + LENGTH_BYTES
 
 /**
  * Fills `run` with the operations that begin at `buffer[at]`, at most `count`, as far as they are reads and writes without any option of the slots that
@@ -89,13 +93,13 @@ export function readRun(buffer: Buffer, at: number, count: number, run: RequestR
   const most = Math.min(count, RUN_CAPACITY)
   let i = 0
   for (; i < most; i++) {
-    const keyAt = at + SLOT_BYTES + PLAIN_BYTES + LENGTH_BYTES
+    const keyAt = at + PLAIN_KEY_AT
     if (keyAt > buffer.length) break
-    const code = buffer[at + SLOT_BYTES] as number
+    const code = buffer[at + CODE_AT] as number
     const writes = code === OPERATION_SET
     if (!writes && code !== OPERATION_GET) break
-    const options = (buffer[at + 3] as number) | (buffer[at + 5] as number) | (buffer[at + 6] as number)
-    if (options !== 0 || (writes && buffer[at + 4] !== VALUE_STRING)) break
+    const options = (buffer[at + PRESENT_AT] as number) | (buffer[at + FLAGS_AT] as number) | (buffer[at + CONDITION_AT] as number)
+    if (options !== 0 || (writes && buffer[at + KIND_AT] !== VALUE_STRING)) break
     const keyEnd = keyAt + buffer.readUInt32BE(keyAt - LENGTH_BYTES)
     if (keyEnd + LENGTH_BYTES > buffer.length || buffer.readUInt16BE(at) !== slotOf(buffer, keyAt, keyEnd)) break
     const valueStart = keyEnd + LENGTH_BYTES
