@@ -42,6 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
   badImage,
   keysRotated,
   memoryFilled,
+  rolledOnTheList,
   keysWritten,
   rolledOnManyKeys,
   rolledUnderWrites,
@@ -55,7 +56,6 @@ const SCENARIOS: readonly Scenario[] = [
   nodeCut,
   apiAway,
   allDeleted,
-  rolledOnTheList,
 ]
 const CONNECTIONS = 12
 const READ_TIMEOUT_MS = 10_000

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { whileChecking } from '../checking-client.ts'
 import { runWords } from '../command.ts'
+import { controlPlaneAwake } from '../control-plane.ts'
 import { requireKeys } from '../key-set.ts'
 import { type Kube, metricOf } from '../kube.ts'
 import type { Scenario } from '../scenario.ts'
@@ -46,6 +47,7 @@ export const apiAway: Scenario = {
       throw new Error(`the members changed:\n${JSON.stringify(before)}\n${JSON.stringify(after)}`)
     }
     note('keys checked after the API server came back', await requireKeys(client, 'after the API server came back'))
+    note('seconds until Kubernetes itself was at work again', (await controlPlaneAwake(kube, settings.image)).toFixed(1))
   },
 }
 
