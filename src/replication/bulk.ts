@@ -1,9 +1,10 @@
 /**
  * Bulk: whole slots sent to one peer over a channel of their own, so that a copy delays neither writes nor heartbeats.
  *
- * Jobs are done in order; a message holds as many slots, or as much of one, as fit `MESSAGE_BYTES`, and at most `WINDOW_BYTES` are under way, so
- * the sender never reads more of the store in one turn than one message. A job is done when all of it has been acknowledged, and fails when the
- * link breaks: whoever ordered it decides whether to order it again. The receiver says with each acknowledgement what it had no room for.
+ * Jobs are done in order; a message holds as many slots, or as much of one, as fit `MESSAGE_BYTES`, and at most `WINDOW_BYTES` are under way. One message
+ * is made a turn, of `MAX_LOOKED_AT` entries at most, as what is older than wanted is looked at and not sent. A job is done when all of it has been
+ * acknowledged, and fails when the link breaks: whoever ordered it decides whether to order it again. The receiver says with each acknowledgement what it had
+ * no room for.
  */
 import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -17,6 +18,8 @@ import type { SlotData } from './slot-data.ts'
 
 const MESSAGE_BYTES = 256 * 1024
 const WINDOW_BYTES = 1024 * 1024
+/** Entries: some milliseconds. A message that is full of small ones has no more. */
+const MAX_LOOKED_AT = 8192
 /** slot, last, entries. */
 const RUN_HEADER_BYTES = 2 + 1 + 4
 const ENTRY_LENGTH_BYTES = 4
@@ -55,6 +58,8 @@ export class BulkSender {
   #jobs: BulkJob[] = []
   /** Where the first job stands. */
   #token: { readonly token: unknown } | null = null
+  /** Entries, for the message that is being made. */
+  #lookedAt = 0
   #link: PeerLink | null = null
   #underWay: UnderWay[] = []
   #underWayBytes = 0
@@ -152,9 +157,10 @@ export class BulkSender {
     if (this.#link === null || this.#jobs.length === 0 || this.#underWayBytes >= WINDOW_BYTES) return
     const number = this.#nextNumber++
     const finished: BulkJob[] = []
+    this.#lookedAt = 0
     this.#writer.reset()
     this.#writer.u8(PROTOCOL_MIN).u8(PROTOCOL_MAX).u32(number)
-    while (this.#jobs.length > finished.length && this.#writer.length < MESSAGE_BYTES) {
+    while (this.#jobs.length > finished.length && this.#hasRoom) {
       const job = this.#jobs[finished.length] as BulkJob
       if (this.#run(job)) finished.push(job)
     }
@@ -166,6 +172,10 @@ export class BulkSender {
     this.bytesTotal += message.length
     this.#link.send(message)
     this.#pumpSoon()
+  }
+
+  get #hasRoom(): boolean {
+    return this.#writer.length < MESSAGE_BYTES && this.#lookedAt < MAX_LOOKED_AT
   }
 
   /** Writes what fits of one slot; true when that was the last of it. */
@@ -181,7 +191,8 @@ export class BulkSender {
         this.#writer.patchU32(start - ENTRY_LENGTH_BYTES, this.#writer.length - start)
         entries++
       }
-      return this.#writer.length < MESSAGE_BYTES
+      this.#lookedAt++
+      return this.#hasRoom
     })
     const last = this.#token === null
     this.#writer.patchU32(at + RUN_HEADER_BYTES - 4, entries)

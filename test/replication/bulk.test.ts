@@ -206,6 +206,28 @@ test('only entries at or above the stamp are sent', () => {
   assert.is(copying.sender.entriesTotal, 5)
 })
 
+test('however little of what is looked at is to be sent, a turn looks at a bounded number of entries', () => {
+  const copying = new Copying().connect()
+  const slots = Array.from({ length: 60 }, (_, i) => copying.fill(`tag${i}`, 500))
+  const scan = copying.from.scanSlot.bind(copying.from)
+  let looked = 0
+  let most = 0
+  copying.from.scanSlot = (slot, token, visit) =>
+    scan(slot, token, (read) => {
+      looked++
+      return visit(read)
+    })
+  copying.clock.observer = () => {
+    most = Math.max(most, looked)
+    looked = 0
+  }
+  for (const slot of slots) copying.send(slot, { ms: 500, counter: 0 })
+  copying.clock.advance(100)
+  assert.is(copying.done.length, 60)
+  assert.is(copying.arrived.length, 60, 'the last of each slot')
+  assert.ok(most < 10_000, `${most} entries in one turn`)
+})
+
 test('when the link breaks all jobs fail: those under way, the one begun, those waiting', () => {
   const copying = new Copying().connect()
   copying.back?.hold()
