@@ -1,7 +1,8 @@
 /**
  * Pulls: what a claimant gets from other copies, and what it does about a copy that does not send it.
  *
- * Each copy is told once which slots are wanted of it, and from which stamp on; it sends them by bulk and answers when they have arrived. A slot is
+ * Each copy is told which slots are wanted of it, and from which stamp on; it sends them by bulk and answers when they have arrived. Where that takes longer
+ * than a call may last, the next call asks for half as many and waits twice as long, so what a copy sends comes to an end, however much it is. A slot is
  * ready when all copies that it is wanted from have answered or are gone, whatever others take for theirs. What is not ready after `PATIENCE_MS`, which is
  * less than a request waits, is taken all the same. From then on the slot lacks something: the pull goes on beside it, for as long as the copy's member is
  * there and the slot is held here, and until it has come whoever wants a key of the slot has the copies asked for that key first. Such questions go around
@@ -21,6 +22,7 @@ import { KIND_ENTRY, KIND_PULL } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
 
 const PULL_TIMEOUT_MS = 10_000
+const MAX_PULL_TIMEOUT_MS = 10 * 60_000
 const PATIENCE_MS = 2_000
 const RETRY_MS = 100
 const ASK_TIMEOUT_MS = 1000
@@ -38,6 +40,14 @@ export interface Wanted {
   /** The least of what the slots need: more than that does no harm. */
   since: Stamp
 }
+
+/** How much one call asks a copy for, and how long it waits. */
+interface Stride {
+  readonly slots: number
+  readonly timeoutMs: number
+}
+
+const WHOLE: Stride = { slots: SLOT_COUNT, timeoutMs: PULL_TIMEOUT_MS }
 
 interface Claim {
   /** By slot: the members that have not sent what they have. */
@@ -94,7 +104,7 @@ export class Pulls {
     }
     if (open.size > 0) this.#context.clock.after(PATIENCE_MS, () => this.#overdue(claim))
     if (ready.size > 0) take(ready)
-    for (const [name, want] of wanted) this.#pull(claim, name, this.#context.view().generationOf(name), want)
+    for (const [name, want] of wanted) this.#pull(claim, name, this.#context.view().generationOf(name), want, WHOLE)
   }
 
   /** Has the copies that the slot lacks asked for these keys, and applies what they have; calls back once, within a second. */
@@ -130,17 +140,26 @@ export class Pulls {
     claim.take(SlotSet.of(claim.open.keys()))
   }
 
-  #pull(claim: Claim, name: string, generation: number | undefined, want: Wanted): void {
+  #pull(claim: Claim, name: string, generation: number | undefined, want: Wanted, stride: Stride): void {
     const { calls, clock, marks, view } = this.#context
-    const slots = this.#needed(claim, name, want.slots)
-    if (slots.size === 0) return
+    const needed = this.#needed(claim, name, want.slots)
+    if (needed.size === 0) return
+    const slots = needed.size <= stride.slots ? needed : SlotSet.of([...needed].slice(0, stride.slots))
     const writer = encodeStamp(new ByteWriter(64), want.since)
     slots.encode(writer)
     encodeMarks(writer, marks(slots))
-    calls.call(name, KIND_PULL, writer.toBuffer(), PULL_TIMEOUT_MS, (failure, answer) => {
-      const delivered = failure === null && answer !== null && new ByteReader(answer).u8() === 1
-      if (delivered || generation === undefined || view().generationOf(name) !== generation) this.#over(claim, name, slots)
-      else clock.after(RETRY_MS, () => this.#pull(claim, name, generation, want))
+    const askedMs = clock.now()
+    calls.call(name, KIND_PULL, writer.toBuffer(), stride.timeoutMs, (failure, answer) => {
+      if (failure === null && answer !== null && new ByteReader(answer).u8() === 1) {
+        this.#over(claim, name, slots)
+        const brief = clock.now() - askedMs < stride.timeoutMs / 4
+        this.#pull(claim, name, generation, want, brief ? { ...stride, slots: stride.slots * 2 } : stride)
+      } else if (generation === undefined || view().generationOf(name) !== generation) {
+        this.#over(claim, name, needed)
+      } else {
+        const next = failure === 'lost' ? shorter(stride, slots.size) : stride
+        clock.after(RETRY_MS, () => this.#pull(claim, name, generation, want, next))
+      }
     })
   }
 
@@ -215,4 +234,9 @@ export class Pulls {
     if (found) encodeEntry(writer, this.#entry)
     return writer.toBuffer()
   }
+}
+
+/** After a call for so many slots that was not answered in its time: more of the same would only queue up behind what is on its way. */
+function shorter({ timeoutMs }: Stride, slots: number): Stride {
+  return { slots: Math.ceil(slots / 2), timeoutMs: Math.min(MAX_PULL_TIMEOUT_MS, timeoutMs * 2) }
 }
