@@ -176,7 +176,11 @@ export class ClusterCache implements Cache {
         return
       }
       const own = slotOf(operation.key, operation.keyStart, operation.keyEnd)
-      if (operationRow(operation.code)?.twoKeys && secondSlot(operation) !== own) oneSlot = false
+      const second = operationRow(operation.code)?.twoKeys ? secondSlot(operation) : own
+      if (second !== own) {
+        oneSlot = false
+        here &&= this.#isWhollyHere(second)
+      }
       if (slot === -1) slot = own
       else if (own !== slot) oneSlot = false
       here &&= this.#isWhollyHere(own)

@@ -93,6 +93,17 @@ test('a transaction over several slots is refused while there are other members,
   assert.is(flock.member('a').written.length, 0)
 })
 
+test('alone, what a transaction would move to a slot that is not served here yet is not executed', () => {
+  const flock = new CacheFlock(['a'])
+  flock.holders[slotOf(Buffer.from('two'))] = null
+  flock.settle()
+  for (const code of [OPERATION_RENAME, OPERATION_COPY]) {
+    const asked = askTransaction(flock.cache('a'), [setOf('one', 'v'), operationOf(code, 'one', 'two')])
+    assert.equal([asked.state, asked.times, asked.told.size], ['TRY_AGAIN', 1, 0])
+  }
+  assert.is(flock.member('a').written.length, 0)
+})
+
 test('one that breaks a limit refuses the whole transaction, before anything is done', () => {
   for (const bad of [
     setOf('', 'v'),
