@@ -3,7 +3,7 @@
  *
  * A few digests go into the stream every `STEP_MS`, so they are compared at one position of it, like those of a follower that is led to completeness. Of
  * a slot that differs the primary lists keys and versions, in the stream too, in shares of bounded size, one a step to a follower; the follower corrects
- * itself (`correction.ts`), and what it asks for is streamed to it.
+ * itself (`correction.ts`), and what it asks for is streamed to it, as fast as it confirms it: all at once could be more than a stream may hold back.
  *
  * What a follower found nothing to do about is settled: it is not listed again while the difference of the digests stays what it was, and that it does
  * while both take the same writes. One that comes back different is listed again later and later, so the copy of a full follower, which goes on
@@ -75,6 +75,13 @@ interface Progress {
   /** When the round before began. */
   previousMs: number
   readonly divergent: Map<number, Divergence>
+  /** What the follower lacks and has not been sent, in the order in which it was asked for. */
+  wanted: Wanted[]
+}
+
+interface Wanted {
+  readonly slot: number
+  readonly key: Buffer
 }
 
 export class Repair {
@@ -110,11 +117,12 @@ export class Repair {
       if (!outgoing.isOpen || outgoing.backlogBytes > MAX_BACKLOG_BYTES) continue
       let progress = this.#progress.get(outgoing)
       if (progress === undefined) {
-        progress = { cursor: 0, roundMs: nowMs, previousMs: nowMs, divergent: new Map() }
+        progress = { cursor: 0, roundMs: nowMs, previousMs: nowMs, divergent: new Map(), wanted: [] }
         this.#progress.set(outgoing, progress)
       }
+      this.#sendWanted(outgoing, progress)
       this.#compare(outgoing, progress, nowMs)
-      this.#list(outgoing, progress, nowMs)
+      if (progress.wanted.length === 0) this.#list(outgoing, progress, nowMs)
     }
   }
 
@@ -245,13 +253,34 @@ export class Repair {
     const outgoing = this.#followers.outgoing(from)
     const correction = decodeCorrection(body)
     const { slot } = correction
-    const { store, table, hybrid } = this.#context
+    const { table, hybrid } = this.#context
     if (outgoing === undefined || outgoing.state(slot) !== COMPLETE || !table.isPrimary(slot)) return false
-    for (const key of correction.wanted) if (store.peek(key, 0, key.length, this.#found, slot)) outgoing.writeEntry(this.#found)
+    const progress = this.#progress.get(outgoing)
+    if (progress !== undefined) this.#want(outgoing, progress, correction)
     let taken = true
     for (const entry of correction.newer) if (!entry.isExpired(hybrid.physicalMs()) && !this.#merge(entry, slot)) taken = false
-    this.#account(this.#progress.get(outgoing)?.divergent.get(slot), correction)
+    this.#account(progress?.divergent.get(slot), correction)
     return taken
+  }
+
+  /** What is too much is asked for again when the slot is listed next. */
+  #want(outgoing: Outgoing, progress: Progress, { slot, wanted }: Correction): void {
+    if (progress.wanted.length >= MAX_LISTED) return
+    for (const key of wanted) progress.wanted.push({ slot, key: Buffer.from(key) })
+    this.#sendWanted(outgoing, progress)
+  }
+
+  /** As much as there is room for. */
+  #sendWanted(outgoing: Outgoing, progress: Progress): void {
+    const { store, table } = this.#context
+    let sent = 0
+    for (const { slot, key } of progress.wanted) {
+      if (outgoing.backlogBytes > MAX_BACKLOG_BYTES) break
+      sent++
+      if (outgoing.state(slot) !== COMPLETE || !table.isPrimary(slot)) continue
+      if (store.peek(key, 0, key.length, this.#found, slot)) outgoing.writeEntry(this.#found)
+    }
+    if (sent > 0) progress.wanted = progress.wanted.slice(sent)
   }
 
   #account(divergence: Divergence | undefined, { shares, dropped, left, wanted, newer }: Correction): void {

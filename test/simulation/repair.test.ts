@@ -85,6 +85,35 @@ function sum(run: Cluster, of: (life: Life) => number): number {
   return [...run.lives.values()].reduce((total, life) => total + of(life), 0)
 }
 
+test('large entries that a copy has lost come as the stream has room for them: no other copy of the follower is given up', () => {
+  const run = cluster({ nodes: 3, seed: 1, replicas: 1, node: { maxMemoryBytes: 256 * 1024 * 1024 } })
+  run.startAll()
+  run.untilReady()
+  const keys = Array.from({ length: 80 }, (_, i) => Buffer.from(`{large}${i}`))
+  const [writer] = [...run.lives.values()] as [Life]
+  for (const key of keys) {
+    set(writer, key.toString(), 'v'.repeat(1_000_000), (error) => assert.is(error, null))
+    run.clock.advance(20)
+  }
+  run.clock.advance(2000)
+  const slot = slotOf(keys[0] as Buffer)
+  const follower = followerOf(run, slot)
+  const { store } = follower.node.inside
+  const held = new Entry()
+  for (const key of keys) assert.ok(store.peek(key, 0, key.length, held, slot) && store.drop(key, 0, key.length, held.copy(false)))
+  const primary = [...run.lives.values()].find(({ node }) => node.inside.replication.isPrimary(slot)) as Life
+  let most = 0
+  const healed = (): boolean => {
+    const { incompleteFollowings, backlogBytes } = primary.node.stats().replication
+    assert.is(incompleteFollowings, 0)
+    most = Math.max(most, backlogBytes)
+    return store.slotEntries(slot) === keys.length
+  }
+  run.runUntil(healed, 120_000, 'the copy to be whole')
+  assert.ok(most < 8_000_000, `${most} bytes`)
+  run.close()
+})
+
 for (const seed of [1, 2]) {
   test(`copies that lost, kept or made up entries are healed while no client does anything (seed ${seed})`, () => {
     const run = filled(seed)
