@@ -3,7 +3,8 @@
  * this one was beaten, and when a copy that was away has been filled and still differs.
  *
  * The holder is asked for its tombstone marks first: what this copy may not speak of is given up here and not sent (`marks.ts`). A broken link is tried
- * again for as long as that member holds the slot.
+ * again for as long as that member holds the slot. When all has arrived it is asked once more: one that has handed the slot on meanwhile has put it into a
+ * copy that nobody is led by, and the next holder is sent it, too.
  *
  * A holder without room for all of a slot says so. The slot stays owed and is sent again, ever more rarely, since room may come; after
  * `FULL_PATIENCE_MS`, or when this member stops, what was not taken is given up, and counted by the member that had accepted it.
@@ -17,6 +18,7 @@ import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import type { Ledger } from './ledger.ts'
 import type { Marks } from './marks.ts'
+import { COPY_HELD } from './messages.ts'
 import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { addToGroup, NONE } from './slot-table.ts'
 
@@ -51,6 +53,8 @@ export class SendBack {
   #givenUp = 0
   #looking = false
   #closed = false
+  /** Slots that have arrived at the holder of a term, of which it is not known yet whether that held them then. */
+  #arrived = new Map<Term, SlotSet>()
 
   constructor(context: Context, followers: Followers, marks: Marks, ledger: Ledger) {
     this.#ledger = ledger
@@ -136,10 +140,32 @@ export class SendBack {
         begun: () => this.#forks.delete(slot),
         done: (delivered, refused) => {
           if (!delivered) again()
-          else if (refused === undefined) this.#settled(slot)
+          else if (refused === undefined) this.#hasArrived(slot, term)
           else this.#refused(slot, refused)
         },
       })
+  }
+
+  #hasArrived(slot: number, term: Term): void {
+    if (this.#arrived.size === 0) this.#context.clock.soon(() => this.#confirmAll())
+    addToGroup(this.#arrived, term, slot)
+  }
+
+  #confirmAll(): void {
+    const arrived = this.#arrived
+    this.#arrived = new Map()
+    if (this.#closed) return
+    for (const [term, slots] of arrived) {
+      queryHoldings(this.#context.calls, term.name, slots, QUERY_TIMEOUT_MS, (holdings) => {
+        const elsewhere = new SlotSet()
+        for (const slot of slots) {
+          const holding = holdings?.get(slot)
+          if (holding?.copy === COPY_HELD && holding.term?.generation === term.generation) this.#settled(slot)
+          else elsewhere.add(slot)
+        }
+        if (elsewhere.size > 0) this.#again(elsewhere, term)
+      })
+    }
   }
 
   #refused(slot: number, { own }: Refused): void {
