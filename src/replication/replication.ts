@@ -501,6 +501,7 @@ export class Replication {
       this.#endings.review(nowMs)
       this.#following.doubtSilent(nowMs)
       this.#following.surplus.review()
+      this.#sendBack.review()
       this.#marks.review()
       this.#strengthen(nowMs)
     }

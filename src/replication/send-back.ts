@@ -4,7 +4,8 @@
  *
  * The holder is asked for its tombstone marks first: what this copy may not speak of is given up here and not sent (`marks.ts`). A broken link is tried
  * again for as long as that member holds the slot. When all has arrived it is asked once more: one that has handed the slot on meanwhile has put it into a
- * copy that nobody is led by, and the next holder is sent it, too.
+ * copy that nobody is led by, and the next holder is sent it, too. So it is when a holder has taken it and another life holds the slot later, as long as the
+ * copy is here: the first may have died before any other had it.
  *
  * A holder without room for all of a slot says so. The slot stays owed and is sent again, ever more rarely, since room may come; after
  * `FULL_PATIENCE_MS`, or when this member stops, what was not taken is given up, and counted by the member that had accepted it.
@@ -19,6 +20,7 @@ import type { Followers } from './followers.ts'
 import type { Ledger } from './ledger.ts'
 import type { Marks } from './marks.ts'
 import { COPY_HELD } from './messages.ts'
+import type { PeerIdentity } from './peers.ts'
 import { QUERY_TIMEOUT_MS, queryHoldings } from './query.ts'
 import { addToGroup, NONE } from './slot-table.ts'
 
@@ -55,6 +57,8 @@ export class SendBack {
   #closed = false
   /** Slots that have arrived at the holder of a term, of which it is not known yet whether that held them then. */
   #arrived = new Map<Term, SlotSet>()
+  /** By slot whose copy is here still, and has not been compared since: who has taken what it had. */
+  readonly #takenBy = new Map<number, PeerIdentity>()
 
   constructor(context: Context, followers: Followers, marks: Marks, ledger: Ledger) {
     this.#ledger = ledger
@@ -114,6 +118,21 @@ export class SendBack {
     })
   }
 
+  /** Once a second: has a slot whose holder had taken what is here passed to another? */
+  review(): void {
+    const { isGone, table } = this.#context
+    const passed = new Map<Term, SlotSet>()
+    for (const [slot, { name, generation }] of this.#takenBy) {
+      const term = table.term(slot)
+      if (term === null || table.role(slot) !== NONE || table.isComplete(slot) || !table.hasCopy(slot)) this.#takenBy.delete(slot)
+      else if ((term.name !== name || term.generation !== generation) && !isGone(term.name, term.generation)) {
+        this.#takenBy.delete(slot)
+        addToGroup(passed, term, slot)
+      }
+    }
+    for (const [term, slots] of passed) this.send(slots, term)
+  }
+
   /** This member goes: what nobody had room for goes with it. */
   giveUp(): void {
     for (const slot of [...this.#refusals.keys()]) this.#discard(slot)
@@ -160,8 +179,10 @@ export class SendBack {
         const elsewhere = new SlotSet()
         for (const slot of slots) {
           const holding = holdings?.get(slot)
-          if (holding?.copy === COPY_HELD && holding.term?.generation === term.generation) this.#settled(slot)
-          else elsewhere.add(slot)
+          if (holding?.copy === COPY_HELD && holding.term?.generation === term.generation) {
+            this.#settled(slot)
+            this.#takenBy.set(slot, { name: term.name, generation: term.generation })
+          } else elsewhere.add(slot)
         }
         if (elsewhere.size > 0) this.#again(elsewhere, term)
       })
