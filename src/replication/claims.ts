@@ -216,9 +216,8 @@ export class Claims {
   }
 
   #decide(round: Round, nowMs: number): void {
-    const { calls, table, view, self, logger } = this.#context
+    const { calls, table, view, logger } = this.#context
     const present = view()
-    const me = self().name
     for (const [name, answer] of round.answers) {
       const replaced = new Map<Term, SlotSet>()
       for (const [slot, holding] of answer) {
@@ -244,7 +243,7 @@ export class Claims {
       const unheld = table.term(slot) === null
       if (unheld && unaccounted.length > 0 && waitedMs < SILENT_MS) waits.unaccounted++
       else if (!unheld && sight === 'few' && waitedMs < FEW_WAIT_MS) waits.few++
-      else if (!this.#isOurs(table.term(slot)) && this.#best(round, slot) !== me) waits.better++
+      else if (!this.#isOurs(table.term(slot)) && this.#isLeft(round, slot)) waits.better++
       else if ((unheld ? unaccounted.length > 0 : sight !== 'most') || round.silent) weak.add(slot)
       else strong.add(slot)
     }
@@ -256,6 +255,12 @@ export class Claims {
   #isOurs(term: Term | null): boolean {
     const { name, generation } = this.#context.self()
     return term?.name === name && term.generation === generation
+  }
+
+  /** Is the slot another's to claim? One with a better copy that takes this member for the holder would never do so: it has not heard who replaced it. */
+  #isLeft(round: Round, slot: number): boolean {
+    const best = this.#best(round, slot)
+    return best !== this.#context.self().name && !this.#isOurs(round.answers.get(best)?.get(slot)?.term ?? null)
   }
 
   /** Whose copy is best, by what the members said of themselves. */

@@ -8,7 +8,7 @@ import { SILENT } from '../../src/lib/logger.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import type { SlotSet } from '../../src/lib/slot-set.ts'
 import { ZERO_STAMP } from '../../src/lib/version.ts'
-import { sameTerm, View } from '../../src/placement/index.ts'
+import { sameTerm, type Term, View } from '../../src/placement/index.ts'
 import { Claims } from '../../src/replication/claims.ts'
 import type { Context } from '../../src/replication/context.ts'
 import { Followers } from '../../src/replication/followers.ts'
@@ -50,13 +50,14 @@ class Scene {
   readonly found: string[] = []
   readonly #present = new View({ ringNames: NAMES, present: present('me', 'third'), knownGone: ['holder'], replicas: 1 })
 
-  constructor() {
+  /** `believed`: whose term the third goes by. Where that is none that `me` knows, its copy is better than that of `me`. */
+  constructor(believed: Term | null = null) {
     const network = new FakeNetwork(this.clock)
     const third = network.join(peer('third'))
     third.handle(KIND_QUERY, (_from, body, respond) => {
       respond?.(
         encodeHoldings(decodeSlots(body), (slot) => ({
-          term: this.table.term(SLOT),
+          term: believed ?? this.table.term(SLOT),
           copy: slot === SLOT ? COPY_PARTIAL : COPY_NONE,
           position: later(),
           mark: ZERO_STAMP,
@@ -95,7 +96,12 @@ class Scene {
     this.claims = new Claims(context, followers, this.pulls, {
       mayClaim: () => true,
       unaccounted: () => [],
-      holding: (slot) => ({ term: this.table.term(slot), copy: COPY_COMPLETE, position: ZERO_STAMP, mark: ZERO_STAMP }),
+      holding: (slot) => ({
+        term: this.table.term(slot),
+        copy: believed === null ? COPY_COMPLETE : COPY_PARTIAL,
+        position: ZERO_STAMP,
+        mark: ZERO_STAMP,
+      }),
       marked: () => {},
       taking: (slots: SlotSet) => this.taken.push(...slots),
       lost: () => {},
@@ -171,6 +177,20 @@ test('a slot whose holder is back by then is left to it, with a copy that is to 
   assert.ok(sameTerm(scene.table.term(SLOT), term('holder', 5)))
   assert.not(scene.table.isComplete(SLOT))
   assert.not(scene.taken.includes(SLOT))
+})
+
+test('a better copy whose member takes this one for the holder is not waited for: it would wait for ever', () => {
+  const scene = new Scene(term('me', 3))
+  assert.is(scene.table.role(SLOT), CLAIMING)
+  scene.pulled?.()
+  scene.clock.advance(10)
+  assert.is(scene.table.role(SLOT), PRIMARY)
+})
+
+test('a better copy whose member knows that the slot has no holder is left the slot', () => {
+  const scene = new Scene(term('holder', 5))
+  assert.is(scene.pulled, null)
+  assert.is(scene.table.role(SLOT), NONE)
 })
 
 test.run()

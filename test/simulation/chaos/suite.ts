@@ -26,6 +26,10 @@ const ONCE: ReadonlyMap<number, string> = new Map([
   ],
   [1196, 'a stand-in was told nothing when its service was over, and called its copy complete for ever'],
   [2040, 'a weak term granted by who once had a strong one was beaten by that: each of the two took the other for the holder, for ever'],
+  [
+    20_296,
+    'a primary heard that it had been replaced by one that is gone, and left its slots to copies whose members took it for the holder still, for ever',
+  ],
 ])
 
 /** One test for each seed. */
