@@ -121,10 +121,13 @@ export class AuthorityWatch {
   #holdFewBack({ life, orphanSinceMs, met }: Watched, slot: number): void {
     const orphanMs = this.#cluster.clock.now() - (orphanSinceMs[slot] as number)
     if (orphanMs < 0 || orphanMs >= FEW_WAIT_MS) return
-    // One that stops may be off the ring. A life that it has not met yet counts for nothing: that of its name which it has met is gone, perhaps by the platform's word.
+    // A life that it has not met yet counts for nothing: that of its name which it has met is gone, perhaps by the platform's word.
     const running = [...this.#cluster.lives.values()].filter((other) => other === life || (met.has(other) && this.#counts(life, other)))
-    const seen = running.filter(({ name }) => name === life.name || this.#seesAlive(life, name))
-    if (2 * seen.length >= running.length) return
+    const isSeen = ({ name }: Life): boolean => name === life.name || this.#seesAlive(life, name)
+    const seen = running.filter(isSeen)
+    // One that stops may be off the ring, or on it still.
+    const staying = running.filter((other) => other === life || !this.#cluster.isStopping(other))
+    if (2 * seen.length >= running.length || 2 * staying.filter(isSeen).length >= staying.length) return
     this.#verdict.broken(
       'the few wait',
       `slot ${slot}: ${life.name} sees ${seen.length} of ${running.length}, and takes it when it has had no holder for ${Math.round(orphanMs)} ms`,
@@ -133,7 +136,6 @@ export class AuthorityWatch {
 
   #counts(life: Life, other: Life): boolean {
     const member = life.node.inside.membership.member(other.name)
-    if (this.#cluster.isStopping(other)) return false
     return member?.generation === other.node.inside.membership.self().generation && member.state !== 'left'
   }
 
