@@ -72,7 +72,9 @@ export function decodeTerms(reader: ByteReader): Map<Term, SlotSet> {
   const count = Math.min(reader.u16(), SLOT_COUNT)
   for (let i = 0; i < count; i++) {
     const term = decodeTerm(reader)
-    terms.set(term, SlotSet.decode(reader))
+    const slots = SlotSet.decode(reader)
+    // Two who grant slots in the same millisecond may give the heir equal terms, which it need not know for one.
+    terms.set(term, terms.get(term)?.addAll(slots) ?? slots)
   }
   return terms
 }

@@ -97,6 +97,18 @@ test('terms and sets of slots come back', () => {
   )
 })
 
+test('slots of two terms that are equal, and not known for one, all arrive', () => {
+  const groups = new Map([
+    [term('heir', 7), SlotSet.of([1, 2])],
+    [term('heir', 7), SlotSet.of([2, 3])],
+  ])
+  const read = decodeTerms(new ByteReader(encodeTerms(new ByteWriter(64), groups).toBuffer()))
+  assert.equal(
+    [...read.values()].flatMap((slots) => [...slots]),
+    [1, 2, 3],
+  )
+})
+
 test('holdings come back slot by slot, however they were grouped', () => {
   // Few kinds of holdings over many slots, as it is in life.
   const kinds = fc.array(holdings, { minLength: 1, maxLength: 4 })
