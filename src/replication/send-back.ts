@@ -55,6 +55,8 @@ export class SendBack {
   #givenUp = 0
   #looking = false
   #closed = false
+  /** What is to be sent again. */
+  #later = new Map<Term, SlotSet>()
   /** Slots that have arrived at the holder of a term, of which it is not known yet whether that held them then. */
   #arrived = new Map<Term, SlotSet>()
   /** By slot whose copy is here still, and has not been compared since: who has taken what it had. */
@@ -241,8 +243,16 @@ export class SendBack {
     this.#refusals.delete(slot)
   }
 
+  /** Together with all that is to be sent again by then: slots fail one by one when a link breaks. */
   #again(slots: SlotSet, term: Term): void {
     if (this.#closed) return
-    this.#context.clock.after(AGAIN_MS, () => this.send(slots, term))
+    if (this.#later.size === 0) this.#context.clock.after(AGAIN_MS, () => this.#sendLater())
+    this.#later.set(term, slots.copy().addAll(this.#later.get(term) ?? slots))
+  }
+
+  #sendLater(): void {
+    const later = this.#later
+    this.#later = new Map()
+    for (const [term, slots] of later) this.send(slots, term)
   }
 }

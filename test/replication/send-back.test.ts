@@ -12,7 +12,7 @@ import type { Context } from '../../src/replication/context.ts'
 import type { Followers } from '../../src/replication/followers.ts'
 import type { Ledger } from '../../src/replication/ledger.ts'
 import type { Marks } from '../../src/replication/marks.ts'
-import { COPY_HELD, encodeHoldings, KIND_QUERY } from '../../src/replication/messages.ts'
+import { COPY_HELD, decodeSlots, encodeHoldings, KIND_QUERY } from '../../src/replication/messages.ts'
 import { SendBack } from '../../src/replication/send-back.ts'
 import { SlotTable } from '../../src/replication/slot-table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -31,15 +31,22 @@ class Scene {
   readonly sendBack: SendBack
   /** What the holder says it had no room for. */
   refused: Refused | undefined = { entries: 3, own: 2 }
+  delivered = true
+  queries = 0
   discarded = 0
 
-  constructor() {
+  constructor(keys: readonly string[] = ['k'], delivered: boolean = true) {
     const network = new FakeNetwork(this.clock)
     const store = newStore()
-    store.apply(entry('k', 'v', 100, 0, 'me'), 0)
-    this.table.adopt(SLOT, HOLDER)
+    const slots = SlotSet.of(keys.map((key) => slotOf(Buffer.from(key))))
+    for (const key of keys) store.apply(entry(key, 'v', 100, 0, 'me'), 0)
+    for (const slot of slots) this.table.adopt(slot, HOLDER)
+    this.delivered = delivered
     const holding = { term: HOLDER, copy: COPY_HELD, position: ZERO_STAMP, mark: ZERO_STAMP } as const
-    network.join(peer('holder')).handle(KIND_QUERY, (_from, _body, respond) => respond?.(encodeHoldings(SlotSet.of([SLOT]), () => holding)))
+    network.join(peer('holder')).handle(KIND_QUERY, (_from, body, respond) => {
+      this.queries++
+      respond?.(encodeHoldings(decodeSlots(body), () => holding))
+    })
     const calls = network.join(peer('me'))
     const context: Context = {
       self: () => peer('me'),
@@ -60,7 +67,7 @@ class Scene {
       isOpen: true,
       send: (job: BulkJob) => {
         this.sentMs.push(this.clock.now())
-        this.clock.after(1, () => job.done(true, this.refused))
+        this.clock.after(1, () => job.done(this.delivered, this.refused))
       },
     }
     this.sendBack = new SendBack(
@@ -74,7 +81,7 @@ class Scene {
         },
       } as unknown as Ledger,
     )
-    this.sendBack.send(SlotSet.of([SLOT]), HOLDER)
+    this.sendBack.send(slots, HOLDER)
     this.clock.advance(100)
   }
 }
@@ -122,6 +129,19 @@ test('a member that takes the slot itself owes nothing', () => {
   assert.not(scene.sendBack.owes(SLOT))
   scene.sendBack.giveUp()
   assert.is(scene.discarded, 0)
+})
+
+test('when the link breaks, all that has failed is asked about and sent again together', () => {
+  const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`)
+  const scene = new Scene(keys, false)
+  const slots = new Set(keys.map((key) => slotOf(Buffer.from(key))))
+  assert.equal([scene.queries, scene.sentMs.length], [1, slots.size])
+  scene.refused = undefined
+  scene.delivered = true
+  scene.clock.advance(600)
+  assert.is(scene.sentMs.length, 2 * slots.size)
+  assert.is(scene.queries, 3, 'before they are sent, and when they have arrived')
+  for (const slot of slots) assert.not(scene.sendBack.owes(slot))
 })
 
 test.run()
