@@ -302,7 +302,8 @@ export class Clients {
     const sides = lives.filter((life) => {
       const { replication } = life.node.inside
       const term = replication.term(slot)
-      if (term === null || !replication.executes(slot)) return false
+      // One that asks the others first, as it has not heard of them for a moment, is on a side all the same.
+      if (term === null || !replication.isPrimary(slot)) return false
       return lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
     })
     return sides.length > 1
