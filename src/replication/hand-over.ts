@@ -244,12 +244,12 @@ export class HandOver {
     })
   }
 
-  /** The heir has been silent: it is asked until it answers, or is gone and the slots are claimed. */
+  /** The heir has been silent: it is asked until it answers, around a cut link if need be, or is gone and the slots are claimed. */
   #ask(grant: Grant): void {
     grant.asking = true
-    const { calls, table, logger } = this.#context
+    const { around, table, logger } = this.#context
     const body = new ByteWriter(4).u32(grant.number).toBuffer()
-    calls.call(grant.heir.name, KIND_CONFIRM, body, CALL_TIMEOUT_MS, (failure, answer) => {
+    around.call(grant.heir.name, KIND_CONFIRM, body, CALL_TIMEOUT_MS, (failure, answer) => {
       grant.asking = false
       if (failure !== null || answer === null) return
       this.taken(decodeSlots(answer), grant.term)
