@@ -9,8 +9,8 @@
  * The tombstone's version follows from that of the entry alone: the next stamp, and no writer. So it beats nothing that was written since, on whichever
  * side of a cut, and two primaries that each end the same entry write the same.
  *
- * None is needed where no copy can have missed the entry: since well before it was written all members that may run have been there and all seats complete,
- * and all who follow have confirmed it. So a cluster in which all is well pays nothing for keys that are written first and told to expire after.
+ * None is needed where no copy can have missed the entry: since well before it was written all members that may run have been there and been heard, all seats
+ * have been complete, and all who follow have confirmed it. So a cluster in which all is well pays nothing for keys that are written first and told to expire after.
  */
 import { type Entry, NEVER, VALUE_STRING } from '../lib/entry.ts'
 import { MAX_COUNTER } from '../lib/version.ts'
@@ -29,13 +29,13 @@ export interface EndingParts {
   readonly forgotten: (entry: Entry, slot: number) => void
 }
 
-type Copies = Pick<Followers, 'seatsCompleteForMs' | 'haveAllFrom' | 'cutOff' | 'appendDrop'>
+type Copies = Pick<Followers, 'seatsCompleteForMs' | 'haveAllFrom' | 'hearsAll' | 'appendDrop'>
 
 export class Endings {
   readonly #context: Context
   readonly #followers: Copies
   readonly #parts: EndingParts
-  /** Since when every member that may be running has been there, and could be streamed to, in ms of the clock; -1 while one is not. */
+  /** Since when every member that may be running has been there, and has been heard, in ms of the clock; -1 while one is not. */
   #wholeSinceMs = -1
   #ended: { readonly entry: Entry; readonly slot: number }[] = []
   #closed = false
@@ -46,9 +46,9 @@ export class Endings {
     this.#parts = parts
   }
 
-  /** Once a second: is anybody missing? */
+  /** Once a second: is anybody missing? One that cannot be streamed to cannot ask either whether it may delete what it has beyond its seats. */
   review(nowMs: number): void {
-    const whole = this.#context.view().isWhole && this.#followers.cutOff === 0 && this.#parts.unaccounted().length === 0
+    const whole = this.#context.view().isWhole && this.#followers.hearsAll(nowMs) && this.#parts.unaccounted().length === 0
     if (!whole) this.#wholeSinceMs = -1
     else if (this.#wholeSinceMs < 0) this.#wholeSinceMs = nowMs
   }

@@ -28,6 +28,8 @@ const SETTLE_MS = 300
 const REFOLLOW_MS = 500
 /** The rejoin grace of a member that crashed: a link that is gone for as long is no better. */
 const CUT_OFF_MS = 30_000
+/** Each says something every 100 ms. */
+const SILENT_MS = 2_000
 /** Where nothing of a follower's slots is due, as with a stand-in that is to hold no copy, it is looked at again after so long, or when the view changes. */
 const LEAD_LOOK_MS = 250
 const NOBODY: readonly Outgoing[] = []
@@ -79,6 +81,12 @@ export class Followers {
     let lastMs = Number.NEGATIVE_INFINITY
     for (const { lastAckMs } of this.#outgoing.values()) lastMs = Math.max(lastMs, lastAckMs)
     return lastMs
+  }
+
+  /** Has every member that is there said something lately? */
+  hearsAll(nowMs: number): boolean {
+    for (const outgoing of this.#outgoing.values()) if (outgoing.silentMs(nowMs) > SILENT_MS) return false
+    return true
   }
 
   bulk(peer: PeerIdentity): BulkSender | undefined {
