@@ -127,7 +127,11 @@ export class AuthorityWatch {
     const seen = running.filter(isSeen)
     // One that stops may be off the ring, or on it still.
     const staying = running.filter((other) => other === life || !this.#cluster.isStopping(other))
-    if (2 * seen.length >= running.length || 2 * staying.filter(isSeen).length >= staying.length) return
+    // One that has just ended is there to whoever has not noticed.
+    const ghosts = life.node.inside.membership
+      .members()
+      .filter(({ name }) => !this.#cluster.lives.has(name) && this.#seesAlive(life, name)).length
+    if (2 * (seen.length + ghosts) >= running.length + ghosts || 2 * staying.filter(isSeen).length >= staying.length) return
     this.#verdict.broken(
       'the few wait',
       `slot ${slot}: ${life.name} sees ${seen.length} of ${running.length}, and takes it when it has had no holder for ${Math.round(orphanMs)} ms`,

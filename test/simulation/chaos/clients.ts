@@ -280,11 +280,12 @@ export class Clients {
   #execute(life: Life, operation: Operation, finish: (answer: Answer, said: string) => void): void {
     const slot = slotOf(operation.keyBytes())
     const contested = this.#executors(slot) > 1
+    const owed = this.#isOwed(slot)
     life.node.cache.execute(operation, (error, outcome) => {
       const value = outcome?.entry?.valueBytes().toString()
       const existed = outcome?.existed === true
       if (life.clock.dead || this.#cluster.lives.get(life.name) !== life) return
-      const divided = this.#isDivided(slot) || (contested && this.#haveMet(slot))
+      const divided = owed || this.#isDivided(slot) || (contested && this.#haveMet(slot))
       this.#cluster.clock.after(this.#cluster.network.delay(), () => {
         if (error === null) finish({ fate: 'acknowledged', value, existed, divided }, 'ok')
         else finish({ fate: NOT_EXECUTED.has(error.code) ? 'refused' : 'unknown', ...NOTHING }, error.code)
@@ -298,7 +299,7 @@ export class Clients {
    */
   #isDivided(slot: number): boolean {
     const lives = [...this.#cluster.lives.values()]
-    if (lives.some(({ node }) => node.inside.replication.owes(slot))) return true
+    if (this.#isOwed(slot)) return true
     const sides = lives.filter((life) => {
       const { replication } = life.node.inside
       const term = replication.term(slot)
@@ -307,6 +308,11 @@ export class Clients {
       return lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
     })
     return sides.length > 1
+  }
+
+  /** Has a beaten side yet to send what it alone has of the slot? */
+  #isOwed(slot: number): boolean {
+    return [...this.#cluster.lives.values()].some(({ node }) => node.inside.replication.owes(slot))
   }
 
   #executors(slot: number): number {
