@@ -15,7 +15,7 @@ LABEL org.opencontainers.image.title="Jackdaw" \
       org.opencontainers.image.licenses="MIT"
 # The entries lie off the JavaScript heap and may take 60 % of the container's memory (maxMemoryBytes): the heap gets what the rest can bear.
 ENV NODE_ENV=production \
-    NODE_OPTIONS="--max-old-space-size-percentage=25 --max-semi-space-size=4"
+    NODE_OPTIONS="--max-old-space-size-percentage=25 --max-semi-space-size=2"
 WORKDIR /app
 COPY --from=build /build/dist ./
 # `kubectl exec jackdaw-0 -- jackdaw get some-key`

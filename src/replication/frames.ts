@@ -4,12 +4,12 @@
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Entry } from '../lib/entry.ts'
 import { encodeEntry } from '../lib/entry-codec.ts'
+import type { MessageMemory } from '../lib/message-memory.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { encodeStamp } from '../lib/stamp-codec.ts'
 import type { Stamp } from '../lib/version.ts'
 import { encodeTerm, type Term } from '../placement/index.ts'
 import { encodeMarks, type SlotMarks } from './mark-codec.ts'
-import type { MessageMemory } from './message-memory.ts'
 import { encodeList, type SlotList } from './repair-codec.ts'
 
 export const FRAME_ENTRY = 1

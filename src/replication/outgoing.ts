@@ -9,10 +9,10 @@ import { ByteReader, MESSAGE_HEADROOM } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Entry } from '../lib/entry.ts'
 import type { HybridClock } from '../lib/hybrid-clock.ts'
+import { MessageMemory } from '../lib/message-memory.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
 import { decodeAck, type FollowStatus, FrameWriter, heartbeat, type Progress } from './frames.ts'
-import { MessageMemory } from './message-memory.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
 /** What a follower is to one slot of this primary. */

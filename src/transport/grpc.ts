@@ -14,6 +14,8 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { assetPath } from '../lib/asset-path.ts'
+import { MESSAGE_HEADROOM } from '../lib/bytes.ts'
+import { MessageMemory } from '../lib/message-memory.ts'
 import {
   type Address,
   CHANNELS,
@@ -27,6 +29,8 @@ import {
 const WINDOW_BYTES = 4 * 1024 * 1024
 /** What a payload has in front of it, at the most. */
 const HEADER_BYTES = 6
+/** A message of this length is copied to memory that earlier ones have left; for a smaller one that would keep more memory than it saves. */
+const LEAST_LENT_BYTES = 2048
 
 const CONNECTION_OPTIONS: grpc.ChannelOptions = {
   'grpc.keepalive_time_ms': 2000,
@@ -130,6 +134,7 @@ export class GrpcStreams implements StreamTransport {
 function openStream(call: Duplex, handlers: MessageStreamHandlers, release: () => void, end: () => void): MessageStream {
   let over = false
   let queuedBytes = 0
+  const memory = new MessageMemory()
   const finish = (reason: string): void => {
     if (over) return
     over = true
@@ -148,8 +153,13 @@ function openStream(call: Duplex, handlers: MessageStreamHandlers, release: () =
       if (over) return
       const { length } = message
       queuedBytes += length
-      call.write(encodePayload(message, headroom), () => {
+      // A stream that breaks may never say so: what it holds then goes with it.
+      const lent = headroom >= HEADER_BYTES || length < LEAST_LENT_BYTES ? null : memory.take(length)
+      lent?.set(message)
+      call.write(lent === null ? encodePayload(message, headroom) : encodePayload(lent, MESSAGE_HEADROOM), () => {
         queuedBytes -= length
+        // gRPC has made its own copy by now, behind its own header.
+        if (lent !== null) memory.give(lent)
       })
     },
     get queuedBytes() {

@@ -107,6 +107,24 @@ test('messages of any size pass, empty ones too, and none is left queued', () =>
     await until(() => near.stream?.queuedBytes === 0, 'nothing to be queued')
   }))
 
+test('the memory of messages that have left is used again for none that has not', () =>
+  between(async (a, _b, address, arrived) => {
+    const near = dial(a, address, 'request')
+    const count = 600
+    const sizeOf = (i: number): number => 1000 + ((i * 7919) % 150_000)
+    const message = Buffer.alloc(200_000)
+    for (let i = 0; i < count; i++) {
+      // Whoever sends uses its buffer again at once.
+      near.stream?.send(message.fill(i & 0xff, 0, sizeOf(i)).subarray(0, sizeOf(i)))
+      if (i % 20 === 0) await until(() => (near.stream?.queuedBytes as number) < 4_000_000, 'some of it to leave')
+    }
+    await until(() => arrived[0]?.[1].messages.length === count, 'all to arrive')
+    for (const [i, got] of (arrived[0]?.[1].messages ?? []).entries()) {
+      assert.is(got.length, sizeOf(i))
+      assert.ok(got.equals(Buffer.alloc(got.length, i & 0xff)), `message ${i} is another one`)
+    }
+  }))
+
 test('to dial where nobody listens ends in closed, once and in a later turn', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -7,7 +7,7 @@
  *
  * Only the memory of a message that was sent over one link, and confirmed over it, is used again: another link, which broke, may still hold it.
  */
-import { MESSAGE_HEADROOM } from '../lib/bytes.ts'
+import { MESSAGE_HEADROOM } from './bytes.ts'
 
 const CHUNK_BYTES = 256 * 1024
 /** A larger message has memory of its own. */

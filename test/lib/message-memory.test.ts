@@ -2,7 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MESSAGE_HEADROOM } from '../../src/lib/bytes.ts'
-import { MessageMemory } from '../../src/replication/message-memory.ts'
+import { MessageMemory } from '../../src/lib/message-memory.ts'
 
 const test = suite('message memory')
 
