@@ -35,6 +35,9 @@ const QUEUED_OVERHEAD_BYTES = 400
 /** Of a command that is no operation on keys. */
 const MAX_DIRECT_ARGUMENTS = 16_384
 
+/** After a reply of this length the clock is looked at. */
+const LONG_BYTES = 4096
+
 /** What is executed at once between MULTI and EXEC. */
 const NOT_QUEUED: ReadonlySet<string> = new Set(['multi', 'exec', 'discard', 'watch', 'quit', 'reset'])
 /** What a RESP2 client may say once it has subscribed: all else would be confused with messages. */
@@ -136,26 +139,49 @@ export class Executor {
     return this.idle && this.#guarded(command, args)
   }
 
-  /** Whether a run of plain requests may be executed now: nothing is under way, and nothing that the client has said changes what they mean. */
+  /** Whether a run of plain requests may be executed now: no other command is under way, and nothing that the client has said changes what they mean. */
   get takesRuns(): boolean {
     const { hub, noTouch, ack, writtenSlots } = this.#session
-    return this.#open && this.idle && hub.pause === null && !noTouch && ack === ACK_LOCAL && writtenSlots === null
+    return this.#open && this.#awaited === null && hub.pause === null && !noTouch && ack === ACK_LOCAL && writtenSlots === null
   }
 
-  /** Executes plain requests, as many as can be answered at once, and answers how many. The next one is to be parsed and executed like any other. */
+  /**
+   * Executes plain requests as far as they are answered at once, and begins those after them that are served elsewhere. Answers how many it were: the next
+   * one is to be parsed and executed like any other.
+   */
   executeRun(run: RequestRun): number {
+    const executed = this.#pipeline.idle ? this.#executeHere(run) : 0
+    const begun = this.#router === null ? this.#begin(run, executed) : executed
+    if (begun === 0) return 0
+    const session = this.#session
+    session.commands += begun
+    session.lastCommand = this.#commandOf(run, begun - 1).name
+    this.#plain = true
+    return begun
+  }
+
+  #executeHere(run: RequestRun): number {
     const executed = this.#cache.executeRun(run, this.#output.reply())
-    if (executed === 0) return 0
     let sets = 0
     for (let i = 0; i < executed; i++) if (run.valueStart[i] !== NO_VALUE) sets++
     this.#meter.countMany(this.#getCommand.id, executed - sets)
     this.#meter.countMany(this.#setCommand.id, sets)
-    const session = this.#session
-    if (sets > 0) session.writes(this.#cache)
-    session.commands += executed
-    session.lastCommand = (run.valueStart[executed - 1] === NO_VALUE ? this.#getCommand : this.#setCommand).name
-    this.#plain = true
+    if (sets > 0) this.#session.writes(this.#cache)
     return executed
+  }
+
+  /** From the request `i` on. Ends after one that was answered at once, if others may be looked up together or the answer was long. Answers which comes next. */
+  #begin(run: RequestRun, i: number): number {
+    const pipeline = this.#pipeline
+    for (; i < run.count; i++) {
+      if (!pipeline.beginPlain(this.#commandOf(run, i), run, i)) return i
+      if (pipeline.idle || pipeline.lastBytes >= LONG_BYTES) return i + 1
+    }
+    return i
+  }
+
+  #commandOf(run: RequestRun, i: number): Command {
+    return run.valueStart[i] === NO_VALUE ? this.#getCommand : this.#setCommand
   }
 
   multi(): void {

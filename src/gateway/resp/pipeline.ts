@@ -6,9 +6,10 @@
  * this client, which is what the cache's promise of order needs, and their replies wait behind the ticket.
  */
 import type { Cache } from '../../cache/cache.ts'
-import { ACK_LOCAL, OPERATION_GET, type Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
+import { ACK_LOCAL, OPERATION_GET, OPERATION_SET, type Operation, type Outcome, operationRow, UNTOUCHED } from '../../cache/operation.ts'
 import type { CacheError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { NO_VALUE, type RequestRun } from '../../lib/request-run.ts'
 import { slotOf } from '../../lib/slot.ts'
 import { Arguments } from './arguments.ts'
 import type { OneOperation } from './command.ts'
@@ -17,7 +18,7 @@ import type { Meter } from './meter.ts'
 import { errorText, writeRefusal } from './outcome-reply.ts'
 import type { ReplyWriter } from './reply-writer.ts'
 import type { Session } from './session.ts'
-import type { Ticket, TicketOwner, TicketPool } from './ticket.ts'
+import { NO_ARGUMENTS, type Ticket, type TicketOwner, type TicketPool } from './ticket.ts'
 
 /** Operations of one client that may be under way at the same time. */
 const MAX_IN_FLIGHT = 128
@@ -77,6 +78,11 @@ export class Pipeline implements TicketOwner {
     return this.#head === null
   }
 
+  /** Of the latest reply, where it waits for those before it. */
+  get lastBytes(): number {
+    return this.#tail?.isHeld === true ? this.#tail.held.bytes : 0
+  }
+
   /** The input that was executed last is not needed any more. */
   release(): void {
     this.#spare?.release()
@@ -100,7 +106,25 @@ export class Pipeline implements TicketOwner {
       writeRefusal(silent ? this.#context.nowhere : this.#output.reply(), error, this.#context.logger)
       return true
     }
+    return this.#start(ticket, command, args, silent)
+  }
+
+  /** `begin` of the plain request `i` of a run, a GET or a SET: where its parts are is known. */
+  beginPlain(command: Command, run: RequestRun, i: number): boolean {
+    const ticket = this.#spare ?? this.#context.tickets.take(this)
+    this.#spare = ticket
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = run
+    const writes = valueStart[i] !== NO_VALUE
+    const operation = ticket.operation.reset(writes ? OPERATION_SET : OPERATION_GET)
+    operation.setKey(buffer, keyStart[i] as number, keyEnd[i] as number)
+    if (writes) operation.setValue(buffer, valueStart[i] as number, valueEnd[i] as number)
+    return this.#start(ticket, command, NO_ARGUMENTS, false)
+  }
+
+  /** The ticket's operation is prepared. */
+  #start(ticket: Ticket, command: Command, args: Arguments, silent: boolean): boolean {
     if (this.#head !== null && !this.#mayOvertake(ticket)) return false
+    const { operation } = ticket
     adaptTo(this.#session, operation, command.writes, this.#cache)
     ticket.state = 'running'
     ticket.command = command

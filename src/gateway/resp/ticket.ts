@@ -9,7 +9,8 @@ import { Arguments } from './arguments.ts'
 import { Collector } from './collector.ts'
 import type { Command } from './command-table.ts'
 
-const NO_ARGUMENTS = new Arguments()
+/** Of a command that needs none for its reply. */
+export const NO_ARGUMENTS = new Arguments()
 
 /** More than this many lie idle only after a burst; each takes a kilobyte or two. */
 const MAX_IDLE = 2048
