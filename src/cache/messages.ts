@@ -2,7 +2,7 @@
  * What members ask each other for the cache: operations on keys, pages of walks, counts, flushes, messages. Carried by the request channel; read with
  * `ByteReader`, which throws `MalformedError`. A TTL becomes an expiry only at the primary, by its clock.
  */
-import { ByteReader, ByteWriter, MalformedError } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter, copyBytes, MalformedError } from '../lib/bytes.ts'
 import { Entry, VALUE_JSON, VALUE_STRING } from '../lib/entry.ts'
 import { decodeEntry, encodeEntry } from '../lib/entry-codec.ts'
 import type { ErrorCode } from '../lib/errors.ts'
@@ -50,6 +50,8 @@ const HAS_VERSION = 2
 const HAS_OFFSET = 4
 const MAX_OFFSET = 0xffffffff
 const HAS_ACK = 8
+/** Of an operation that has none of these: code, what it has, kind, flags, condition, and the lengths of key and value. */
+const PLAIN_BYTES = 13
 
 /** `patienceMs`: how long the asker will wait; after that the operation is not to be begun. */
 export function encodeOperation(operation: Operation, slot: number, patienceMs: number): Buffer {
@@ -97,6 +99,10 @@ export function writeOperation(writer: ByteWriter, operation: Operation): void {
     (named ? HAS_VERSION : 0) |
     (offset === 0 ? 0 : HAS_OFFSET) |
     (ack === ACK_LOCAL ? 0 : HAS_ACK)
+  if (present === 0) {
+    writePlain(writer, operation)
+    return
+  }
   writer.u8(code).u8(present).u8(kind).u8(flags).u8(condition)
   if ((present & HAS_EXPIRY) !== 0) writer.u8(expiry).f64(expiryMs)
   if ((present & HAS_VERSION) !== 0) encodeStamp(writer, operation).text(operation.writer)
@@ -104,6 +110,33 @@ export function writeOperation(writer: ByteWriter, operation: Operation): void {
   if ((present & HAS_OFFSET) !== 0) writer.u32(Math.min(offset, MAX_OFFSET))
   if ((present & HAS_ACK) !== 0) writer.u8(ack)
   writer.block(key, keyStart, keyEnd).block(value, valueStart, valueEnd)
+}
+
+/** `writeOperation` of one that has none of what is optional, as nearly all have not: one check for room, and no call for each field. */
+function writePlain(writer: ByteWriter, operation: Operation): void {
+  const { key, keyStart, keyEnd, value, valueStart, valueEnd } = operation
+  const keyBytes = keyEnd - keyStart
+  const valueBytes = valueEnd - valueStart
+  let at = writer.claim(PLAIN_BYTES + keyBytes + valueBytes)
+  const { buffer } = writer
+  buffer[at] = operation.code
+  buffer[at + 1] = 0
+  buffer[at + 2] = operation.kind
+  buffer[at + 3] = operation.flags
+  buffer[at + 4] = operation.condition
+  at = putLength(buffer, at + 5, keyBytes)
+  copyBytes(key, keyStart, keyEnd, buffer, at)
+  at = putLength(buffer, at + keyBytes, valueBytes)
+  copyBytes(value, valueStart, valueEnd, buffer, at)
+}
+
+/** Answers where what has that length begins. */
+function putLength(buffer: Buffer, at: number, length: number): number {
+  buffer[at] = length >>> 24
+  buffer[at + 1] = length >>> 16
+  buffer[at + 2] = length >>> 8
+  buffer[at + 3] = length
+  return at + 4
 }
 
 /** Points `operation` into the reader's bytes. */

@@ -154,12 +154,30 @@ export class ByteWriter {
 
   /** A string of at most 255 bytes of UTF-8, after its length: names, addresses. */
   text(value: string): this {
+    if (this.#asciiText(value)) return this
     const length = Buffer.byteLength(value)
     if (length > 255) throw new RangeError(`a text of ${length} bytes does not fit a field of 255`)
     this.u8(length)
     this.#reserve(length)
     this.#length += this.#buffer.write(value, this.#length)
     return this
+  }
+
+  /** `text` of what is short and has a byte for each character, as names have: without a call out of JavaScript. False, and nothing written, for all else. */
+  #asciiText(value: string): boolean {
+    const { length } = value
+    if (length > SHORT_BYTES) return false
+    this.#reserve(1 + length)
+    const buffer = this.#buffer
+    const at = this.#length + 1
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code >= 0x80) return false
+      buffer[at + i] = code
+    }
+    buffer[at - 1] = length
+    this.#length = at + length
+    return true
   }
 
   /** Bytes after a 32-bit length. */

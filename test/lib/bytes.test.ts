@@ -193,6 +193,24 @@ test('a part of a source is written by its range', () => {
   assert.equal(new ByteWriter(1).block(source, 1, 3).toBuffer(), Buffer.from([0, 0, 0, 2, 0x62, 0x63]))
 })
 
+test('a short text is written as a long one is, also where a character has more bytes than one', () => {
+  for (const text of [
+    '',
+    'a',
+    'jackdaw-0',
+    'x'.repeat(24),
+    'x'.repeat(25),
+    'ä',
+    `${'x'.repeat(23)}ä`,
+    `${'x'.repeat(11)}€${'y'.repeat(5)}`,
+    '\u0000\u007f\u0080',
+  ]) {
+    const written = new ByteWriter(1).u8(7).text(text).u8(9).toBuffer()
+    const bytes = Buffer.from(text)
+    assert.equal(written, Buffer.concat([Buffer.from([7, bytes.length]), bytes, Buffer.from([9])]), text)
+  }
+})
+
 test('a text holds 255 bytes of UTF-8 and no more', () => {
   const longest = `${'ä'.repeat(127)}a`
   assert.is(new ByteReader(new ByteWriter(1).text(longest).toBuffer()).text(), longest)
