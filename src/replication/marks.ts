@@ -18,6 +18,7 @@ import { compareStamps, type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
 import type { SlotMarks } from './mark-codec.ts'
+import type { Outgoing } from './outgoing.ts'
 import type { PeerIdentity } from './peers.ts'
 import { NONE, PARKED, PRIMARY } from './slot-table.ts'
 
@@ -49,6 +50,8 @@ export class Marks {
   readonly #unproven = new Uint8Array(SLOT_COUNT)
   /** By name: when a member last acknowledged anything, in ms since 1970 by the hybrid clock. */
   readonly #contacts = new Map<string, number>()
+  /** By slot: what a follower had confirmed of what this member wrote there, when the two parted. `fromMs`, since 1970, is when its stream had begun. */
+  readonly #confirmed: ({ readonly fromMs: number; readonly to: Stamp } | undefined)[] = []
   /** Marks that rose and have not been told to the followers. */
   #risen = new SlotSet()
 
@@ -114,7 +117,7 @@ export class Marks {
     for (const entry of doubtful) {
       store.drop(entry.key, entry.keyStart, entry.keyEnd, entry)
       // What was there when the copy was in sync is at the primary, or was rightly removed.
-      if (entry.writer === self && entry.ms >= syncedMs) this.#parts.discarded(slot)
+      if (entry.writer === self && entry.ms >= syncedMs && !this.isConfirmed(entry, slot)) this.#parts.discarded(slot)
     }
     this.discardsTotal += doubtful.length
     this.#syncedMs[slot] = mark.ms + 1
@@ -129,16 +132,39 @@ export class Marks {
 
   /** Another member holds a slot that was ours, or that we followed another for: since it was last heard of, it may have collected what we have not seen. */
   beaten(slot: number, by: PeerIdentity): void {
-    this.#syncedMs[slot] = Math.min(this.#inSyncMs(slot), Math.max(0, this.contactMs(by.name) - CONTACT_DOUBT_MS))
+    for (const outgoing of this.#parts.followers.of(slot)) this.#parted(slot, outgoing)
+    this.#syncedMs[slot] = Math.min(this.#inSyncMs(slot), Math.max(0, this.#contactMs(by.name) - CONTACT_DOUBT_MS))
   }
 
   /** A member is held to be gone: when it was last heard of, exactly. */
   parting(name: string): void {
-    for (const { peer, lastAckMs } of this.#parts.followers.all()) if (peer.name === name) this.#contact(peer, lastAckMs)
+    for (const outgoing of this.#parts.followers.all()) {
+      if (outgoing.peer.name !== name) continue
+      this.#contact(outgoing.peer, outgoing.lastAckMs)
+      for (const slot of outgoing.followed()) this.#parted(slot, outgoing)
+    }
+  }
+
+  #parted(slot: number, { beganMs, confirmed: to }: Outgoing): void {
+    const { clock, hybrid } = this.#context
+    const fromMs = hybrid.physicalMs() - (clock.now() - beganMs)
+    const known = this.#confirmed[slot]
+    if (known === undefined) this.#confirmed[slot] = { fromMs, to }
+    else if (fromMs <= known.to.ms && compareStamps(known.to, to) < 0)
+      this.#confirmed[slot] = { fromMs: Math.min(fromMs, known.fromMs), to }
+  }
+
+  /**
+   * Had somebody else an own write when they parted? Then what the holder has instead is of one who knew of it. Of what was written before its stream began a
+   * follower says nothing.
+   */
+  isConfirmed(entry: Entry, slot: number): boolean {
+    const known = this.#confirmed[slot]
+    return known !== undefined && entry.ms >= known.fromMs && compareStamps(entry, known.to) < 0
   }
 
   /** When a member last acknowledged anything, in ms since 1970; 0 for never. */
-  contactMs(name: string): number {
+  #contactMs(name: string): number {
     return this.#contacts.get(name) ?? 0
   }
 

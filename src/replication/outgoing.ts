@@ -12,6 +12,7 @@ import type { HybridClock } from '../lib/hybrid-clock.ts'
 import { MessageMemory } from '../lib/message-memory.ts'
 import { SLOT_COUNT } from '../lib/slot.ts'
 import { SlotSet } from '../lib/slot-set.ts'
+import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { decodeAck, type FollowStatus, FrameWriter, heartbeat, type Progress } from './frames.ts'
 import type { PeerIdentity, PeerLink } from './peers.ts'
 
@@ -53,6 +54,8 @@ interface Confirmation {
 interface Waiting {
   readonly sequence: number
   readonly message: Buffer
+  /** All that was written before has a lower one. */
+  readonly stamp: Stamp
   readonly sinceMs: number
 }
 
@@ -67,6 +70,8 @@ export interface OutgoingEvents {
 
 export class Outgoing {
   readonly peer: PeerIdentity
+  /** When the stream began, in ms of the clock. */
+  readonly beganMs: number
   /** By slot, a `FollowState`. */
   readonly states = new Uint8Array(SLOT_COUNT)
   /** By slot: when the present state began, in ms of the clock. */
@@ -90,10 +95,10 @@ export class Outgoing {
   #nextSequence = 1
   #sentSequence = 0
   #ackedSequence = 0
+  #confirmed: Stamp = ZERO_STAMP
   #waitingBytes = 0
   #underWayBytes = 0
   #lastAckMs = Number.NEGATIVE_INFINITY
-  readonly #createdMs: number
   /** When the follower sent its latest acknowledgement, by its own clock: told back to it. */
   #echo = 0
   #flushScheduled = false
@@ -111,7 +116,7 @@ export class Outgoing {
     this.peer = peer
     this.#epoch = events.nextEpoch()
     this.#clock = clock
-    this.#createdMs = clock.now()
+    this.beganMs = clock.now()
     this.#hybrid = hybrid
     this.#events = events
   }
@@ -127,7 +132,7 @@ export class Outgoing {
 
   /** For how long the follower, which is there, has not been heard over its stream; since it is there, if it never was. */
   silentMs(nowMs: number): number {
-    return nowMs - Math.max(this.#lastAckMs, this.#createdMs)
+    return nowMs - Math.max(this.#lastAckMs, this.beganMs)
   }
 
   /** The same, while something waits for the follower's acknowledgement; else 0. */
@@ -137,6 +142,16 @@ export class Outgoing {
 
   get isOpen(): boolean {
     return this.#link !== null && this.#resumed
+  }
+
+  /** The follower has confirmed all below this stamp that was written to slots while it followed them. */
+  get confirmed(): Stamp {
+    return this.#confirmed
+  }
+
+  /** The slots that it follows. */
+  followed(): SlotSet {
+    return this.#complete.copy().addAll(this.#incomplete)
   }
 
   /** How many slots it follows and is not complete in. */
@@ -289,8 +304,9 @@ export class Outgoing {
   #finish(): void {
     const sequence = this.#nextSequence++
     // A stamp of its own: what is written after it is above it, so it parts what the follower has seen from what it has not.
-    const message = this.#frames.finish(this.#epoch, sequence, this.#hybrid.next(), this.#progress(), this.#memory)
-    this.#waiting.push({ sequence, message, sinceMs: this.#clock.now() })
+    const stamp = this.#hybrid.next()
+    const message = this.#frames.finish(this.#epoch, sequence, stamp, this.#progress(), this.#memory)
+    this.#waiting.push({ sequence, message, stamp, sinceMs: this.#clock.now() })
     this.#waitingBytes += message.length
     if (this.#waitingBytes > MAX_BACKLOG_BYTES) this.#giveUp()
     else this.#pump()
@@ -354,8 +370,9 @@ export class Outgoing {
   #release(sequence: number, refused: SlotSet | null): void {
     this.#ackedSequence = Math.max(this.#ackedSequence, sequence)
     let released = 0
-    for (const { sequence: own, message } of this.#waiting) {
+    for (const { sequence: own, message, stamp } of this.#waiting) {
       if (own > this.#ackedSequence) break
+      this.#confirmed = stamp
       released++
       this.#waitingBytes -= message.length
       if (own <= this.#sentSequence) this.#underWayBytes = Math.max(0, this.#underWayBytes - message.length)

@@ -4,6 +4,8 @@ import * as assert from 'uvu/assert'
 import { HybridClock } from '../../src/lib/hybrid-clock.ts'
 import { SILENT } from '../../src/lib/logger.ts'
 import { slotOf } from '../../src/lib/slot.ts'
+import { SlotSet } from '../../src/lib/slot-set.ts'
+import { type Stamp, ZERO_STAMP } from '../../src/lib/version.ts'
 import { View } from '../../src/placement/index.ts'
 import type { Context } from '../../src/replication/context.ts'
 import { Marks } from '../../src/replication/marks.ts'
@@ -26,7 +28,13 @@ class Scene {
   readonly table = new SlotTable({ isGone: () => false, routesChanged: () => {}, publicationChanged: () => {}, beaten: () => {} })
   readonly marks: Marks
   /** Who acknowledges, and when last. */
-  readonly other = { peer: peer('other'), lastAckMs: Number.NEGATIVE_INFINITY }
+  readonly other = {
+    peer: peer('other'),
+    lastAckMs: Number.NEGATIVE_INFINITY,
+    beganMs: 0,
+    confirmed: ZERO_STAMP as Stamp,
+    followed: () => SlotSet.of([SLOT]),
+  }
   /** Whoever was asked what it holds, and has not answered. */
   readonly asked: { readonly peer: PeerIdentity; readonly answer: () => void }[] = []
   present = ['me', 'other']
@@ -57,7 +65,7 @@ class Scene {
       leaving: () => false,
     }
     this.marks = new Marks(context, {
-      followers: { all: () => [this.other as Outgoing].values(), of: () => [], seatsCompleteForMs: () => 0 },
+      followers: { all: () => [this.other as unknown as Outgoing].values(), of: () => [], seatsCompleteForMs: () => 0 },
       position: () => null,
       hear: (of, answer) => this.asked.push({ peer: of, answer }),
       discarded: () => {
@@ -133,6 +141,25 @@ test('who claimed with a copy that was not complete is in sync no further than t
     const deletedMs = scene.hybrid.physicalMs()
     scene.review(10, true)
     assert.is(scene.beaten(deletedMs), discarded)
+  }
+})
+
+test('of the own writes that are given up only those count that no follower had confirmed when the two parted', () => {
+  for (const [confirmedMs, beganMs, discarded] of [
+    [-1, 0, 1],
+    [1, 0, 0],
+    // A stream that began after the write does not vouch for it.
+    [1, 1, 1],
+  ] as const) {
+    const scene = new Scene().held().review(3, true).answered().review(10, true)
+    const writtenMs = scene.hybrid.physicalMs()
+    scene.store.apply(entry(KEY, 'own', writtenMs, 0, 'me'), 0)
+    scene.other.confirmed = { ms: writtenMs + confirmedMs, counter: 0 }
+    scene.other.beganMs = beganMs === 0 ? 0 : scene.clock.now() + beganMs
+    scene.marks.parting('other')
+    scene.review(20, false)
+    assert.is(scene.beaten(writtenMs + 10_000), 1)
+    assert.is(scene.discarded, discarded)
   }
 })
 
