@@ -272,6 +272,7 @@ export class Node {
   /** Says `left` to the others, then closes. */
   stop(timeoutMs: number, done: () => void): void {
     this.#membership.leave(timeoutMs, () => {
+      this.#replication.stopped()
       this.close()
       done()
     })

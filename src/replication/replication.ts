@@ -138,6 +138,8 @@ export class Replication {
   readonly #sendBack: SendBack
   #view = new View({ ringNames: [], present: [], knownGone: [], replicas: 0 })
   #leaving = false
+  /** Slots that were counted as going with this member. */
+  readonly #takenAlong = new SlotSet()
   #closed = false
   #routesScheduled = false
   /** Since the last time that routes were told: a term, or a role of this member's. */
@@ -450,13 +452,18 @@ export class Replication {
     this.#followers.markDirty()
   }
 
-  /** This member gives up waiting for heirs: what it still holds, and no other copy has whole, goes with it. */
+  /**
+   * This member gives up waiting for heirs: what it still holds, and no other copy has whole, goes with it. To be called again at its very end, as it may have
+   * claimed slots since, alone: each slot is counted once.
+   */
   stopped(): void {
     let slots = 0
     let entries = 0
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const role = this.#table.role(slot)
       if ((role !== PRIMARY && role !== PARKED) || this.#followers.of(slot).some((outgoing) => outgoing.state(slot) === COMPLETE)) continue
+      if (this.#takenAlong.has(slot)) continue
+      this.#takenAlong.add(slot)
       slots++
       entries += this.#context.store.slotLive(slot)
     }
