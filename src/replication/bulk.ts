@@ -22,7 +22,12 @@ const WINDOW_BYTES = 1024 * 1024
 const MAX_LOOKED_AT = 8192
 /** slot, last, entries. */
 const RUN_HEADER_BYTES = 2 + 1 + 4
+/** Of a run: it ends its slot; its entries are gone at the sender, and are only to be judged; an earlier holder has told which of them were beaten. */
+const LAST = 1
+const REPLACED = 2
+const JUDGED = 4
 const ENTRY_LENGTH_BYTES = 4
+const NO_ENTRIES: readonly Entry[] = []
 
 /** Entries of one slot that the receiver had no room for. */
 export interface Refused {
@@ -37,8 +42,10 @@ export interface BulkJob {
   readonly since: Stamp
   /** `refused` is absent where all of it was taken. */
   readonly done: (delivered: boolean, refused?: Refused) => void
-  /** The first of it is about to be read from the store. */
-  readonly begun?: () => void
+  /** The first of it is about to be read from the store. Answers what is to be judged beside: writes that were here until just now. */
+  readonly begun?: () => readonly Entry[]
+  /** Another holder of the slot has told how many of these writes were beaten. */
+  readonly judged?: boolean
 }
 
 interface UnderWay {
@@ -180,15 +187,18 @@ export class BulkSender {
 
   /** Writes what fits of one slot; true when that was the last of it. */
   #run(job: BulkJob): boolean {
+    const replaced = (this.#token === null && job.begun?.()) || NO_ENTRIES
+    if (replaced.length > 0) {
+      this.#writer.u16(job.slot).u8(REPLACED).u32(replaced.length)
+      for (const entry of replaced) this.#put(entry)
+    }
     const at = this.#writer.length
-    this.#writer.u16(job.slot).u8(0).u32(0)
+    const flags = job.judged === true ? JUDGED : 0
+    this.#writer.u16(job.slot).u8(flags).u32(0)
     let entries = 0
-    if (this.#token === null) job.begun?.()
     this.#token = this.#store.scanSlot(job.slot, this.#token, (entry) => {
       if (compareStamps(entry, job.since) >= 0) {
-        const start = this.#writer.u32(0).length
-        encodeEntry(this.#writer, entry)
-        this.#writer.patchU32(start - ENTRY_LENGTH_BYTES, this.#writer.length - start)
+        this.#put(entry)
         entries++
       }
       this.#lookedAt++
@@ -196,14 +206,27 @@ export class BulkSender {
     })
     const last = this.#token === null
     this.#writer.patchU32(at + RUN_HEADER_BYTES - 4, entries)
-    if (last) this.#writer.patchU8(at + 2, 1)
+    if (last) this.#writer.patchU8(at + 2, flags | LAST)
     this.entriesTotal += entries
     return last
   }
+
+  #put(entry: Entry): void {
+    const start = this.#writer.u32(0).length
+    encodeEntry(this.#writer, entry)
+    this.#writer.patchU32(start - ENTRY_LENGTH_BYTES, this.#writer.length - start)
+  }
 }
 
-/** Reads one bulk message: calls `apply` for each entry and returns the number to acknowledge. Throws `MalformedError`. */
-export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) => void): number {
+/**
+ * Reads one bulk message: calls `apply` for each entry, with whether its sender knows already if it was beaten, or `judge` for one that the sender has no more,
+ * and returns the number to acknowledge. Throws `MalformedError`.
+ */
+export function readBulk(
+  message: Buffer,
+  apply: (entry: Entry, slot: number, judged: boolean) => void,
+  judge: (entry: Entry, slot: number) => void = () => {},
+): number {
   const reader = new ByteReader(message)
   const min = reader.u8()
   const max = reader.u8()
@@ -212,12 +235,14 @@ export function readBulk(message: Buffer, apply: (entry: Entry, slot: number) =>
   const entry = new Entry()
   while (reader.remaining > 0) {
     const slot = reader.u16() % SLOT_COUNT
-    reader.u8()
+    const flags = reader.u8()
+    const take = (flags & REPLACED) === 0 ? apply : judge
+    const judged = (flags & JUDGED) !== 0
     const entries = reader.u32()
     for (let i = 0; i < entries; i++) {
       const length = reader.u32()
       const start = reader.skip(length)
-      apply(decodeEntry(new ByteReader(message, start, start + length), entry), slot)
+      take(decodeEntry(new ByteReader(message, start, start + length), entry), slot, judged)
     }
   }
   return number

@@ -16,6 +16,7 @@ import { type Entry, NEVER, VALUE_STRING } from '../lib/entry.ts'
 import { MAX_COUNTER } from '../lib/version.ts'
 import type { Context } from './context.ts'
 import type { Followers } from './followers.ts'
+import type { Applied } from './slot-data.ts'
 
 /** Copies that have no seat any more go ten seconds after all seats are complete, at the next look. */
 const STRAY_COPIES_MS = 15_000
@@ -24,7 +25,7 @@ export interface EndingParts {
   /** Names that ought to exist and that nobody can vouch for. */
   readonly unaccounted: () => readonly string[]
   /** Writes a tombstone to a slot that this member holds. */
-  readonly write: (tombstone: Entry, slot: number) => 'applied' | 'same' | 'stale' | 'full'
+  readonly write: (tombstone: Entry, slot: number) => Applied
   /** There was no room for one. */
   readonly forgotten: (entry: Entry, slot: number) => void
 }

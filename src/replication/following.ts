@@ -22,7 +22,8 @@ import type { Farewell } from './ledger.ts'
 import { guarded } from './link-guard.ts'
 import type { Marks } from './marks.ts'
 import { encodeTerms, KIND_TERMS } from './messages.ts'
-import type { PeerLink, PeerLinkHandlers } from './peers.ts'
+import type { PeerIdentity, PeerLink, PeerLinkHandlers } from './peers.ts'
+import type { Applied } from './slot-data.ts'
 import { addToGroup, NONE, PARKED, PRIMARY } from './slot-table.ts'
 import { Surplus } from './surplus.ts'
 
@@ -35,6 +36,8 @@ export interface FollowingParts {
   readonly marks: Pick<Marks, 'beaten' | 'heard' | 'isDoubtful' | 'settle' | 'wasInSync'>
   /** An entry of another member's is to be applied to a copy here: before it is. */
   readonly replacing: (entry: Entry, slot: number) => void
+  /** An entry of another member's stream is to be applied, by `apply`, to a slot that is held here. */
+  readonly merge: (from: PeerIdentity, entry: Entry, slot: number, apply: () => Applied) => Applied
   /** Is what is here of the slot still to be sent to its holder? */
   readonly owes: (slot: number) => boolean
   /** Sends the slots' entries to the holder of a term, which may lack them. */
@@ -111,7 +114,12 @@ export class Following {
         if (this.#coveredBy[slot] !== session && parts.marks.isDoubtful(entry, slot)) return -1
         const { store, hybrid } = this.#context
         store.placeAt(run, i, hybrid.physicalMs(), this.#place)
-        return this.apply(entry, slot, this.#place) === 'full' ? slot : -1
+        const role = this.#context.table.role(slot)
+        const outcome =
+          role === PRIMARY || role === PARKED
+            ? parts.merge(session.peer, entry, slot, () => this.apply(entry, slot))
+            : this.apply(entry, slot, this.#place)
+        return outcome === 'full' ? slot : -1
       },
       dropped: (entry) => {
         const { store } = this.#context
@@ -154,7 +162,7 @@ export class Following {
   }
 
   /** An entry of another member's stream or snapshot; whoever has just looked for its key hands in the place. */
-  apply(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full' {
+  apply(entry: Entry, slot: number, place?: Place): Applied {
     this.#context.hybrid.observe(entry)
     this.#parts.replacing(entry, slot)
     const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot, place)

@@ -8,6 +8,7 @@ import { SlotSet } from '../lib/slot-set.ts'
 import { decodeStamp, encodeStamp } from '../lib/stamp-codec.ts'
 import { type Stamp, ZERO_STAMP } from '../lib/version.ts'
 import { decodeTerm, encodeTerm, type Term } from '../placement/index.ts'
+import type { StreamEnd } from './ledger.ts'
 
 /** Tell: my table. */
 export const KIND_TABLE = 1
@@ -40,13 +41,21 @@ export interface TableMessage {
   readonly floor: Stamp
   readonly complete: SlotSet
   readonly primaries: ReadonlyMap<Term, SlotSet>
+  /** Where streams ended of members that were held to be gone. */
+  readonly ends: readonly StreamEnd[]
 }
+
+/** The latest of the lives that a table tells of. */
+const MAX_ENDS = 255
 
 export function encodeTable(table: TableMessage): Buffer {
   const writer = new ByteWriter(8 * 1024).u48(table.version).u48(table.primaryVersion)
   encodeStamp(writer, table.floor)
   table.complete.encode(writer)
   encodeTerms(writer, table.primaries)
+  const ends = table.ends.slice(-MAX_ENDS)
+  writer.u8(ends.length)
+  for (const { name, generation, position } of ends) encodeStamp(writer.text(name).u48(generation), position)
   return writer.toBuffer()
 }
 
@@ -55,7 +64,15 @@ export function decodeTable(body: Buffer): TableMessage {
   const version = reader.u48()
   const primaryVersion = reader.u48()
   const floor = decodeStamp(reader)
-  return { version, primaryVersion, floor, complete: SlotSet.decode(reader), primaries: decodeTerms(reader) }
+  const complete = SlotSet.decode(reader)
+  const primaries = decodeTerms(reader)
+  // A member of an earlier version tells of none.
+  const ends = Array.from({ length: reader.remaining > 0 ? reader.u8() : 0 }, () => ({
+    name: reader.text(),
+    generation: reader.u48(),
+    position: decodeStamp(reader),
+  }))
+  return { version, primaryVersion, floor, complete, primaries, ends }
 }
 
 export function encodeTerms(writer: ByteWriter, terms: ReadonlyMap<Term, SlotSet>): ByteWriter {

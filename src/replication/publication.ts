@@ -1,12 +1,13 @@
 /**
  * Publication: who is primary of what, and whose copies are complete. A member pushes its table to the others when it changes, gossip carries the
  * number of its version, and whoever hears of a newer one than it holds fetches it, around a cut link if need be, and until it has it. The floor of the last flush travels with it, so that a member which
- * the flush did not reach hears of it when it is back.
+ * the flush did not reach hears of it when it is back; and where the streams of members ended that were held to be gone (`ledger.ts`).
  */
 import { SlotSet } from '../lib/slot-set.ts'
 import type { Stamp } from '../lib/version.ts'
 import type { Term } from '../placement/index.ts'
 import type { Context } from './context.ts'
+import type { StreamEnd } from './ledger.ts'
 import { decodeTable, encodeTable, KIND_TABLE, KIND_TABLE_GET } from './messages.ts'
 import type { PeerIdentity } from './peers.ts'
 
@@ -37,6 +38,10 @@ export interface PublicationEvents {
   holds(slots: SlotSet, term: Term): void
   /** A peer says that everything up to this stamp is gone. */
   floor(floor: Stamp): void
+  /** Where the streams of members ended that were held to be gone, for all that is known here. */
+  ends(): readonly StreamEnd[]
+  /** A peer says where one ended. */
+  ended(end: StreamEnd): void
   /** A table has been read: routes may have changed. */
   heard(): void
   /** This member's table has a new version. */
@@ -162,13 +167,15 @@ export class Publication {
       primaryVersion: table.primaryVersion,
       complete: table.completeSet(),
       primaries: table.primariesByTerm(),
+      ends: this.#events.ends(),
     })
   }
 
   #read(from: PeerIdentity, body: Buffer): void {
-    const { version, primaryVersion, floor, complete, primaries } = decodeTable(body)
+    const { version, primaryVersion, floor, complete, primaries, ends } = decodeTable(body)
     if (this.#has(from, version)) return
     this.#events.floor(floor)
+    for (const end of ends) this.#events.ended(end)
     const { table } = this.#context
     const primary = new SlotSet()
     table.together(() => {

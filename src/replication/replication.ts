@@ -48,7 +48,7 @@ import { Publication } from './publication.ts'
 import { Pulls } from './pulls.ts'
 import { Repair, type RepairStats } from './repair.ts'
 import { SendBack } from './send-back.ts'
-import type { SlotData } from './slot-data.ts'
+import type { Applied, SlotData } from './slot-data.ts'
 import { addToGroup, CLAIMING, NONE, PARKED, PRIMARY, SlotTable } from './slot-table.ts'
 import { Survey } from './survey.ts'
 
@@ -119,6 +119,7 @@ export type Route = 'here' | string | null
 export class Replication {
   /** For those who look at the cluster from outside. */
   readonly survey: Survey
+  readonly ledger: Ledger
   readonly #options: ReplicationOptions
   readonly #context: Context
   readonly #table: SlotTable
@@ -133,7 +134,6 @@ export class Replication {
   readonly #fence: Fence
   readonly #marks: Marks
   readonly #endings: Endings
-  readonly #ledger: Ledger
   readonly #repair: Repair
   readonly #sendBack: SendBack
   #view = new View({ ringNames: [], present: [], knownGone: [], replicas: 0 })
@@ -179,23 +179,23 @@ export class Replication {
       table: this.#table,
       view: () => this.#view,
       marks: (slots) => this.#marks.among(slots),
-      beaten: (writes) => this.#ledger.count('conflict', writes),
+      beaten: (writes) => this.ledger.count('conflict', writes),
       leaving: () => this.#leaving,
     }
     this.#followers = new Followers(this.#context)
-    this.#ledger = new Ledger(this.#context)
+    this.ledger = new Ledger(this.#context)
     this.#marks = new Marks(this.#context, {
       followers: this.#followers,
       position: (slot) => this.#following.streamOf(slot, this.#table.term(slot) as Term)?.position ?? null,
       hear: (peer, done) => this.#publication.fetch(peer, done),
-      discarded: () => this.#ledger.count('discarded', 1),
+      discarded: () => this.ledger.count('discarded', 1),
     })
     this.#endings = new Endings(this.#context, this.#followers, {
       unaccounted: options.unaccounted,
       write: (tombstone, slot) => this.write(tombstone, slot),
       forgotten: (entry, slot) => this.#marks.collected(entry, slot),
     })
-    this.#sendBack = new SendBack(this.#context, this.#followers, this.#marks, this.#ledger)
+    this.#sendBack = new SendBack(this.#context, this.#followers, this.#marks, this.ledger)
     this.#confirmations = new Confirmations(clock, this.#followers)
     this.#affirmations = new Affirmations(this.#context, this.#followers)
     this.#handOver = new HandOver(this.#context, this.#followers)
@@ -212,13 +212,13 @@ export class Replication {
       holding: (slot) => this.#holding(slot),
       marked: (slot, mark) => this.#marks.heard(new Map([[slot, mark]])),
       taking: (slots) => {
-        this.#ledger.claimed(slots)
+        this.ledger.claimed(slots)
         for (const slot of slots) {
           this.#marks.taking(slot)
           this.#following.taken(slot)
         }
       },
-      lost: (slots) => this.#ledger.emptied(slots),
+      lost: (slots) => this.ledger.emptied(slots),
       fenced: () => this.#fence.up,
     })
     this.#following = new Following(this.#context, {
@@ -227,12 +227,15 @@ export class Replication {
       marks: this.#marks,
       owes: (slot) => this.#sendBack.owes(slot),
       replacing: (entry, slot) => this.#sendBack.replacing(entry, slot),
+      merge: (from, entry, slot, apply) => this.ledger.mergeStreamed(from, entry, slot, apply),
       sendBack: (slots, term) => this.#sendBack.send(slots, term),
     })
     this.#repair = new Repair(this.#context, this.#followers, (entry, slot) => this.#following.apply(entry, slot) !== 'full')
     this.#publication = new Publication(this.#context, {
       holds: (slots, term) => this.#heardHolder(slots, term),
       floor: (floor) => this.raiseFloor(floor),
+      ends: () => this.ledger.ends(),
+      ended: (end) => this.ledger.told(end),
       heard: () => this.#routesSoon(),
       published: options.tablePublished,
     })
@@ -329,7 +332,7 @@ export class Replication {
   /**
    * Applies an entry of a slot that this member executes and streams it to the followers. The caller gave the version.
    */
-  write(entry: Entry, slot: number, place?: Place): 'applied' | 'same' | 'stale' | 'full' {
+  write(entry: Entry, slot: number, place?: Place): Applied {
     const outcome = this.#context.store.apply(entry, this.#context.hybrid.physicalMs(), slot, place)
     if (outcome === 'applied') this.#followers.append(entry, slot)
     return outcome
@@ -420,14 +423,14 @@ export class Replication {
   }
 
   peerPresent(peer: PeerIdentity): void {
-    this.#ledger.present(peer)
+    this.ledger.present(peer)
     this.#followers.peerPresent(peer)
   }
 
   /** `inOrder`: it has said that it leaves, and has ended. */
   peerGone(name: string, inOrder: boolean): void {
     this.#marks.parting(name)
-    this.#ledger.gone(name, this.#following.farewell(name), inOrder)
+    this.ledger.gone(name, this.#following.farewell(name), inOrder)
     this.#followers.peerGone(name)
     this.#publication.forget(name)
     this.#claims.markDirty()
@@ -467,7 +470,7 @@ export class Replication {
       slots++
       entries += this.#context.store.slotLive(slot)
     }
-    this.#ledger.stopped(slots, entries)
+    this.ledger.stopped(slots, entries)
     this.#sendBack.giveUp()
   }
 
@@ -562,13 +565,13 @@ export class Replication {
       takenBackTotal: this.#handOver.takenBackTotal,
       longestPauseMs: this.#handOver.longestPauseMs,
       claimedTotal: this.#claims.claimedTotal,
-      slotsLostTotal: this.#ledger.slotsLostTotal,
-      slotsFoundTotal: this.#ledger.slotsFoundTotal,
+      slotsLostTotal: this.ledger.slotsLostTotal,
+      slotsFoundTotal: this.ledger.slotsFoundTotal,
       beatenTotal: this.#beatenTotal,
       conflictsTotal: this.#following.conflictsTotal,
       refusedTotal: this.#following.refusedTotal,
       markDiscardsTotal: this.#marks.discardsTotal,
-      lost: this.#ledger.stats(),
+      lost: this.ledger.stats(),
       repair: this.#repair.stats(),
     }
   }
@@ -598,14 +601,18 @@ export class Replication {
       message: (message) => {
         let beaten = 0
         const refused = new Map<number, Refused>()
-        const number = readBulk(message, (entry, slot) => {
-          const apply = (): 'applied' | 'same' | 'stale' | 'full' => {
+        const take = (entry: Entry, slot: number, judged: boolean): void => {
+          const apply = (): Applied => {
             const outcome = this.#following.apply(entry, slot)
             if (outcome === 'full') this.#refuse(link.peer, entry, slot, refused)
             return outcome
           }
-          if (this.#ledger.merge(link.peer, entry, slot, apply)) beaten++
-        })
+          if (this.ledger.merge(link.peer, entry, slot, apply) && !judged) beaten++
+        }
+        const judge = (entry: Entry, slot: number): void => {
+          if (this.ledger.judge(link.peer, entry, slot)) beaten++
+        }
+        const number = readBulk(message, take, judge)
         link.send(encodeBulkAck(number, beaten, refused))
       },
       closed: () => {},

@@ -2,6 +2,9 @@
  * Sending back: what a copy has beyond the holder of its slot goes to that holder, because it may be the only one. So it is when two primaries met and
  * this one was beaten, and when a copy that was away has been filled and still differs.
  *
+ * The holder's writes may replace some of it before it is sent. What they replace goes along without its value: the holder knows whether they were written
+ * without knowledge of it, and so whether it was lost (`ledger.ts`).
+ *
  * The holder is asked for its tombstone marks first: what this copy may not speak of is given up here and not sent (`marks.ts`). A broken link is tried
  * again for as long as that member holds the slot. When all has arrived it is asked once more: one that has handed the slot on meanwhile has put it into a
  * copy that nobody is led by, and the next holder is sent it, too. So it is when a holder has taken it and another life holds the slot later, as long as the
@@ -30,6 +33,10 @@ const FULL_FIRST_WAIT_MS = 2_000
 const FULL_MAX_WAIT_MS = 120_000
 /** From the first refusal of a slot. Shorter than a tombstone lives, so that what arrives at last revives nothing that was deleted meanwhile. */
 const FULL_PATIENCE_MS = 10 * 60_000
+/** What was replaced is kept to be judged up to this: it goes in one message. */
+const MAX_REPLACED_BYTES = 256 * 1024
+/** Version, writer, and what is around them. */
+const REPLACED_OVERHEAD = 64
 /** Refused slots are looked through so often. */
 const FULL_LOOK_MS = 1_000
 
@@ -46,8 +53,11 @@ export class SendBack {
   readonly #followers: Followers
   readonly #marks: Marks
   readonly #ledger: Ledger
-  /** Slots that were lost to another primary and of which nothing has been read for it: when it was last heard of before, in ms since 1970. */
-  readonly #forks = new Map<number, number>()
+  /** Slots that were lost to another primary and have not been delivered to it. */
+  readonly #forks = new SlotSet()
+  /** Of those: own writes that the other's have replaced before they could be sent. It judges whether those knew of them. Without values. */
+  readonly #replaced = new Map<number, Entry[]>()
+  #replacedBytes = 0
   readonly #owed = new SlotSet()
   readonly #refusals = new Map<number, Refusal>()
   readonly #held = new Entry()
@@ -59,6 +69,8 @@ export class SendBack {
   #later = new Map<Term, SlotSet>()
   /** Slots that have arrived at the holder of a term, of which it is not known yet whether that held them then. */
   #arrived = new Map<Term, SlotSet>()
+  /** Slots of which a holder has told what was beaten: the next one need not. */
+  readonly #told = new SlotSet()
   /** By slot whose copy is here still, and has not been compared since: who has taken what it had. */
   readonly #takenBy = new Map<number, PeerIdentity>()
 
@@ -71,18 +83,30 @@ export class SendBack {
 
   /** Another primary has beaten this one: what was written here since it was last heard of it may not have seen. */
   beaten(slots: SlotSet, term: Term): void {
-    for (const slot of slots) this.#forks.set(slot, this.#marks.contactMs(term.name))
+    this.#forks.addAll(slots)
+    this.#told.removeAll(slots)
     this.send(slots, term)
   }
 
-  /** An entry is about to take the place of one that has not been sent to the new primary yet: it was written without knowledge of that. */
+  /** An entry is about to take the place of one that has not been sent to the new primary yet: it may have been written without knowledge of that. */
   replacing(entry: Entry, slot: number): void {
-    const forkMs = this.#forks.get(slot)
     const { store, self } = this.#context
-    if (forkMs === undefined || entry.writer === self().name) return
+    if (!this.#forks.has(slot) || entry.writer === self().name) return
     const held = this.#held
-    if (!store.peek(entry.key, entry.keyStart, entry.keyEnd, held, slot) || held.writer !== self().name || held.ms <= forkMs) return
-    if (compareVersions(entry, held) > 0) this.#ledger.count('conflict', 1)
+    if (!store.peek(entry.key, entry.keyStart, entry.keyEnd, held, slot) || held.writer !== self().name) return
+    if (compareVersions(entry, held) <= 0) return
+    const bytes = replacedBytes(held)
+    if (this.#replacedBytes + bytes > MAX_REPLACED_BYTES) {
+      this.#lose(slot, [held])
+      return
+    }
+    const replaced = held.copy(false)
+    // To a holder of an earlier version, which would apply it, it says nothing that is not true.
+    replaced.tombstone = true
+    const known = this.#replaced.get(slot)
+    if (known === undefined) this.#replaced.set(slot, [replaced])
+    else known.push(replaced)
+    this.#replacedBytes += bytes
   }
 
   /** What is here of the slot has not arrived where it is sent: it must not be deleted. */
@@ -97,8 +121,12 @@ export class SendBack {
     const elsewhere = new Map<Term, SlotSet>()
     for (const slot of slots) {
       const current = table.term(slot)
-      if (table.role(slot) !== NONE || current === null || store.slotEntries(slot) === 0) this.#settled(slot)
-      else {
+      if (table.role(slot) !== NONE || current === null || store.slotEntries(slot) === 0) {
+        // Who was to judge what was replaced holds the slot no more.
+        this.#lose(slot, this.#replaced.get(slot) ?? [])
+        this.#told.delete(slot)
+        this.#settled(slot)
+      } else {
         this.#owed.add(slot)
         if (sameTerm(current, term)) wanted.add(slot)
         else addToGroup(elsewhere, current, slot)
@@ -158,7 +186,8 @@ export class SendBack {
       bulk.send({
         slot,
         since: ZERO_STAMP,
-        begun: () => this.#forks.delete(slot),
+        begun: () => this.#replaced.get(slot) ?? [],
+        judged: this.#told.has(slot),
         done: (delivered, refused) => {
           if (!delivered) again()
           else if (refused === undefined) this.#hasArrived(slot, term)
@@ -183,6 +212,7 @@ export class SendBack {
           const holding = holdings?.get(slot)
           if (holding?.copy === COPY_HELD && holding.term?.generation === term.generation) {
             this.#settled(slot)
+            this.#told.add(slot)
             this.#takenBy.set(slot, { name: term.name, generation: term.generation })
           } else elsewhere.add(slot)
         }
@@ -191,8 +221,20 @@ export class SendBack {
     }
   }
 
+  /** Own writes were replaced, and no holder can be asked: those count that no follower had confirmed. */
+  #lose(slot: number, replaced: readonly Entry[]): void {
+    this.#ledger.count('conflict', replaced.filter((entry) => !this.#marks.isConfirmed(entry, slot)).length)
+  }
+
+  /** The holder has heard of all that was replaced before it was sent. */
+  #judged(slot: number): void {
+    for (const entry of this.#replaced.get(slot) ?? []) this.#replacedBytes -= replacedBytes(entry)
+    this.#replaced.delete(slot)
+  }
+
   #refused(slot: number, { own }: Refused): void {
     const { clock, logger } = this.#context
+    this.#judged(slot)
     const nowMs = clock.now()
     const known = this.#refusals.get(slot)
     const waitMs = known === undefined ? FULL_FIRST_WAIT_MS : Math.min(FULL_MAX_WAIT_MS, known.waitMs * 2)
@@ -240,6 +282,7 @@ export class SendBack {
   #settled(slot: number): void {
     this.#owed.delete(slot)
     this.#forks.delete(slot)
+    this.#judged(slot)
     this.#refusals.delete(slot)
   }
 
@@ -255,4 +298,8 @@ export class SendBack {
     this.#later = new Map()
     for (const [term, slots] of later) this.send(slots, term)
   }
+}
+
+function replacedBytes({ keyStart, keyEnd }: Entry): number {
+  return keyEnd - keyStart + REPLACED_OVERHEAD
 }

@@ -6,8 +6,11 @@ import type { Place } from '../lib/place.ts'
 import type { RequestRun } from '../lib/request-run.ts'
 import type { Stamp, Version } from '../lib/version.ts'
 
+/** What became of an entry: it is there now, it was, a newer one is, or there was no room. */
+export type Applied = 'applied' | 'same' | 'stale' | 'full'
+
 export interface SlotData {
-  apply(entry: Entry, nowMs: number, slot?: number, place?: Place): 'applied' | 'same' | 'stale' | 'full'
+  apply(entry: Entry, nowMs: number, slot?: number, place?: Place): Applied
   findAll(run: RequestRun): void
   placeAt(run: RequestRun, i: number, nowMs: number, place: Place): boolean
   peek(key: Buffer, start: number, end: number, into: Entry, slot?: number): boolean

@@ -32,6 +32,8 @@ class Copying {
   beaten = 0
   /** Slot and key, as they arrived. */
   readonly arrived: string[] = []
+  /** The same of what the sender had no more. */
+  readonly judged: string[] = []
   out: FakeLink | null = null
   back: FakeLink | null = null
 
@@ -39,11 +41,12 @@ class Copying {
     const back = new FakeLink(this.clock, peer('from'), (message) => this.sender.received(message))
     this.back = back
     this.out = new FakeLink(this.clock, peer('to'), (message) => {
-      const number = readBulk(message, (read, slot) => {
+      const apply = (read: Entry, slot: number): void => {
         this.arrived.push(`${slot} ${read.keyBytes().toString()}`)
         assert.is(slot, slotOf(read.key, read.keyStart, read.keyEnd))
         this.to.apply(read, 0)
-      })
+      }
+      const number = readBulk(message, apply, (read, slot) => this.judged.push(`${slot} ${read.keyBytes()} ${read.ms}`))
       back.send(encodeBulkAck(number, 2, new Map()))
     })
     this.sender.opened(this.out)
@@ -98,6 +101,33 @@ test('tombstones and expired entries travel too', () => {
   copying.clock.advance(10)
   assert.ok(copying.same(slot))
   assert.is(copying.to.slotEntries(slot), 2)
+})
+
+test('what the sender has no more goes before the slot, to be judged, and is not applied', () => {
+  const copying = new Copying().connect()
+  const slot = copying.fill('x', 2)
+  const replaced = [entry('{x}0', '', 0), entry('{x}9', '', 7)]
+  copying.sender.send({ slot, since: ZERO_STAMP, begun: () => replaced, done: (delivered) => copying.done.push(`${delivered}`) })
+  copying.clock.advance(10)
+  assert.equal(copying.judged, [`${slot} {x}0 0`, `${slot} {x}9 7`])
+  assert.equal(copying.done, ['true'])
+  assert.ok(copying.same(slot))
+  assert.is(copying.to.slotEntries(slot), 2)
+})
+
+test('of what has been judged the receiver is told so, whether it is the last of its slot or not', () => {
+  const copying = new Copying()
+  const slots = [copying.fill('x', 300, KIB), copying.fill('y', 1)]
+  const told: string[] = []
+  copying.sender.opened(
+    new FakeLink(copying.clock, peer('to'), (message) => {
+      const number = readBulk(message, (_read, slot, judged) => told.push(`${slot} ${judged}`))
+      copying.sender.received(encodeBulkAck(number, 0, new Map()))
+    }),
+  )
+  for (const [i, slot] of slots.entries()) copying.sender.send({ slot, since: ZERO_STAMP, judged: i === 0, done: () => {} })
+  copying.clock.advance(10)
+  assert.equal([told.length, ...new Set(told)], [301, `${slots[0]} true`, `${slots[1]} false`])
 })
 
 test('an empty slot is done as well', () => {

@@ -64,6 +64,7 @@ class Scene {
       handOver: new HandOver(context, followers),
       marks: { beaten: () => {}, heard: () => {}, isDoubtful: () => false, settle: () => 0, wasInSync: () => false },
       replacing: () => {},
+      merge: (_from, _entry, _slot, apply) => apply(),
       owes: () => this.owes,
       sendBack: (slots, to) => {
         assert.equal([...slots], [SLOT])

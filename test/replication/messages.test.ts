@@ -65,6 +65,14 @@ test('a table comes back as it was published', () => {
     floor: fc.record({ ms: fc.integer({ min: 0, max: 2 ** 47 }), counter: fc.integer({ min: 0, max: 0xffff }) }),
     complete: slotSets,
     primaries: fc.array(fc.tuple(terms, slotSets), { maxLength: 5 }).map((groups) => new Map(groups)),
+    ends: fc.array(
+      fc.record({
+        name: fc.string({ maxLength: 60 }),
+        generation: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+        position: fc.record({ ms: fc.integer({ min: 0, max: 2 ** 47 }), counter: fc.integer({ min: 0, max: 0xffff }) }),
+      }),
+      { maxLength: 5 },
+    ),
   })
   fc.assert(
     fc.property(tables, (table) => {
@@ -74,13 +82,28 @@ test('a table comes back as it was published', () => {
       assert.equal(back.floor, { ...table.floor })
       assert.ok(back.complete.equals(table.complete))
       assert.equal(plain(back.primaries), plain(table.primaries))
+      assert.equal(
+        back.ends,
+        table.ends.map((end) => ({ ...end, position: { ...end.position } })),
+      )
     }),
+  )
+})
+
+test('of ends of streams a table tells of the latest', () => {
+  const ends = Array.from({ length: 300 }, (_, i) => ({ name: `member-${i}`, generation: i, position: ZERO_STAMP }))
+  const back = decodeTable(
+    encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: new SlotSet(), primaries: new Map(), ends }),
+  )
+  assert.equal(
+    back.ends.map(({ name }) => name),
+    ends.slice(-255).map(({ name }) => name),
   )
 })
 
 test('a table of all slots under one term each fits, and comes back', () => {
   const primaries = new Map(Array.from({ length: SLOT_COUNT }, (_, slot) => [term('me', slot), SlotSet.of([slot])]))
-  const back = decodeTable(encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: SlotSet.all(), primaries }))
+  const back = decodeTable(encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: SlotSet.all(), primaries, ends: [] }))
   assert.is(back.primaries.size, SLOT_COUNT)
   assert.is(back.complete.size, SLOT_COUNT)
   assert.equal(plain(back.primaries), plain(primaries))
@@ -158,6 +181,7 @@ test('what is appended by a later version is ignored', () => {
     floor: ZERO_STAMP,
     complete: SlotSet.of([3]),
     primaries: new Map([[term('a', 1), SlotSet.of([3])]]),
+    ends: [],
   }
   assert.is(decodeTable(Buffer.concat([encodeTable(table), more])).primaries.size, 1)
   assert.is(decodeSlots(Buffer.concat([encodeSlots(SlotSet.of([4, 5])), more])).size, 2)
@@ -168,12 +192,18 @@ test('what is appended by a later version is ignored', () => {
 test('what is truncated at any byte is malformed', () => {
   const holding: Holding = { term: term('a', 5), copy: COPY_COMPLETE, position: { ms: 9, counter: 1 }, mark: ZERO_STAMP }
   const slots = SlotSet.of([1, 2, 3])
+  const ends = [{ name: 'b', generation: 3, position: { ms: 9, counter: 1 } }]
+  const table = encodeTable({
+    version: 1,
+    primaryVersion: 2,
+    floor: ZERO_STAMP,
+    complete: slots,
+    primaries: new Map([[term('a', 1), slots]]),
+    ends,
+  })
   /** The last: bytes of it with which an earlier version ends it. */
   const cases: readonly (readonly [Buffer, (body: Buffer) => unknown, number?])[] = [
-    [
-      encodeTable({ version: 1, primaryVersion: 2, floor: ZERO_STAMP, complete: slots, primaries: new Map([[term('a', 1), slots]]) }),
-      decodeTable,
-    ],
+    [table, decodeTable, table.length - 1 - 2 - 6 - 8],
     [encodeSlots(slots), decodeSlots],
     [encodeHoldings(slots, () => holding), decodeHoldings, encodeHoldings(slots, () => holding).length - 8],
   ]

@@ -50,6 +50,8 @@ class Scene {
     this.publication = new Publication(context as unknown as Context, {
       holds: () => {},
       floor: () => {},
+      ends: () => [],
+      ended: () => {},
       heard: () => {},
       published: () => {},
     })
@@ -67,6 +69,7 @@ function tableOf(version: number): Buffer {
     floor: ZERO_STAMP,
     complete: new SlotSet(),
     primaries: new Map([[term(OTHER.name, 5), SlotSet.of([7])]]),
+    ends: [],
   })
 }
 

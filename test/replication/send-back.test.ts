@@ -24,8 +24,18 @@ const SLOT = slotOf(Buffer.from('k'))
 const HOLDER = term('holder', 200)
 const MINUTE_MS = 60_000
 
+interface Setting {
+  readonly keys: readonly string[]
+  readonly delivered: boolean
+  /** When the holder's write replaces what is here, before it is sent; 0 for never. */
+  readonly replacedMs: number
+  /** This member takes the slot before it is sent. */
+  readonly taken: boolean
+}
+
 class Scene {
   readonly clock = new FakeClock()
+  readonly store = newStore()
   readonly sentMs: number[] = []
   readonly table = new SlotTable({ isGone: () => false, routesChanged: () => {}, publicationChanged: () => {}, beaten: () => {} })
   readonly sendBack: SendBack
@@ -34,10 +44,13 @@ class Scene {
   delivered = true
   queries = 0
   discarded = 0
+  conflicts = 0
+  /** What the holder was asked to judge. */
+  readonly judged: string[] = []
 
-  constructor(keys: readonly string[] = ['k'], delivered: boolean = true) {
+  constructor({ keys = ['k'], delivered = true, replacedMs = 0, taken = false }: Partial<Setting> = {}) {
     const network = new FakeNetwork(this.clock)
-    const store = newStore()
+    const { store } = this
     const slots = SlotSet.of(keys.map((key) => slotOf(Buffer.from(key))))
     for (const key of keys) store.apply(entry(key, 'v', 100, 0, 'me'), 0)
     for (const slot of slots) this.table.adopt(slot, HOLDER)
@@ -67,22 +80,32 @@ class Scene {
       isOpen: true,
       send: (job: BulkJob) => {
         this.sentMs.push(this.clock.now())
+        for (const { ms, tombstone } of job.begun?.() ?? []) this.judged.push(`${ms} ${tombstone}`)
         this.clock.after(1, () => job.done(this.delivered, this.refused))
       },
     }
     this.sendBack = new SendBack(
       context,
       { bulk: () => bulk as unknown as BulkSender } as unknown as Followers,
-      { heard: () => {}, settle: () => 0, contactMs: () => 0 } as unknown as Marks,
+      { heard: () => {}, settle: () => 0, isConfirmed: () => false } as unknown as Marks,
       {
         count: (reason: string, writes: number) => {
-          assert.is(reason, 'discarded')
-          this.discarded += writes
+          if (reason === 'discarded') this.discarded += writes
+          else this.conflicts += writes
         },
       } as unknown as Ledger,
     )
-    this.sendBack.send(slots, HOLDER)
+    this.sendBack.beaten(slots, HOLDER)
+    if (replacedMs > 0) this.replace(replacedMs)
+    if (taken) this.table.take(SLOT, term('me', 300))
     this.clock.advance(100)
+  }
+
+  /** The holder's write takes the place of what is here. */
+  replace(ms: number): void {
+    const write = entry('k', 'theirs', ms, 0, 'holder')
+    this.sendBack.replacing(write, SLOT)
+    this.store.apply(write, 0)
   }
 }
 
@@ -115,6 +138,35 @@ test('it is sent ever more rarely, and given up after ten minutes, when what was
   assert.equal([scene.discarded, scene.sentMs.length], [2, sent])
 })
 
+test('an own write that the holder replaces before it could be sent goes along to be judged, once', () => {
+  const scene = new Scene({ replacedMs: 150 })
+  assert.equal(scene.judged, ['100 true'])
+  scene.replace(160)
+  scene.clock.advance(20_000)
+  assert.ok(scene.sentMs.length > 1)
+  assert.equal(scene.judged, ['100 true'])
+})
+
+test('a member that takes the slot itself counts what was replaced before the holder could judge it', () => {
+  const scene = new Scene({ replacedMs: 150, taken: true })
+  scene.clock.advance(10_000)
+  assert.not(scene.sendBack.owes(SLOT))
+  assert.equal([scene.judged.length, scene.conflicts], [0, 1])
+})
+
+test('an older write of the holder replaces nothing, and what the holder has taken is judged no more', () => {
+  const older = new Scene({ replacedMs: 50 })
+  assert.equal(older.judged, [])
+  const taken = new Scene()
+  taken.refused = undefined
+  taken.clock.advance(20_000)
+  assert.not(taken.sendBack.owes(SLOT))
+  taken.replace(160)
+  taken.sendBack.send(SlotSet.of([SLOT]), HOLDER)
+  taken.clock.advance(20_000)
+  assert.equal(taken.judged, [])
+})
+
 test('a member that stops counts what was not taken by then', () => {
   const scene = new Scene()
   scene.sendBack.giveUp()
@@ -133,7 +185,7 @@ test('a member that takes the slot itself owes nothing', () => {
 
 test('when the link breaks, all that has failed is asked about and sent again together', () => {
   const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`)
-  const scene = new Scene(keys, false)
+  const scene = new Scene({ keys, delivered: false })
   const slots = new Set(keys.map((key) => slotOf(Buffer.from(key))))
   assert.equal([scene.queries, scene.sentMs.length], [1, slots.size])
   scene.refused = undefined

@@ -6,6 +6,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Cluster, cluster, get, type Life, set } from '../support/cluster.ts'
+import { WriteHistory } from './chaos/write-history.ts'
 
 const test = suite('simulation: ledger')
 
@@ -89,6 +90,92 @@ for (let seed = 1; seed <= 6; seed++) {
     run.close()
   })
 }
+
+/** Exact counts of all members, those that have ended among them. */
+function exactly(lives: readonly Life[]): number {
+  return lives.reduce((sum, { node }) => {
+    const { conflict, discarded } = node.stats().replication.lost
+    return sum + conflict + discarded
+  }, 0)
+}
+
+for (let seed = 1; seed <= 4; seed++) {
+  for (const joins of [false, true]) {
+    const who = joins ? ', and a member that has come meanwhile holds some of the slots' : ''
+    test(`the ledger has what was lost while writes went on as two sides met${who} (seed ${seed})`, () => {
+      const run = cluster({ nodes: 3, seed, replicas: 1, network: { maxDelayMs: 1 + (seed % 3) * 10 } })
+      const history = new WriteHistory(run)
+      const lives: Life[] = []
+      run.watcher = {
+        started(life) {
+          lives.push(life)
+          history.started(life)
+        },
+        ended() {},
+      }
+      run.startAll()
+      run.untilReady()
+      const books: Books = new Map()
+      let number = 0
+      const writeFor = (ms: number): void => {
+        for (const endMs = run.clock.now() + ms; run.clock.now() < endMs; run.clock.advance(run.random.next() * 20)) {
+          const life = lives[Math.floor(run.random.next() * lives.length)] as Life
+          write(life, `key-${Math.floor(run.random.next() * KEYS)}`, `${number++}`, books)
+        }
+      }
+      writeFor(5000)
+      const alone = run.life('jackdaw-1')
+      const cut = (): void => {
+        for (const { host } of lives) {
+          if (host === alone.host) continue
+          run.network.cut(alone.host, host)
+          run.network.cut(host, alone.host)
+        }
+      }
+      cut()
+      writeFor(4000)
+      if (joins) {
+        run.platform.scale(4)
+        run.start('jackdaw-3')
+        cut()
+        writeFor(20_000)
+      }
+      writeFor(6000)
+      run.network.joinAll()
+      writeFor(6000)
+      run.clock.advance(20_000)
+      run.untilAgreed(60_000)
+      const { last } = history.lost()
+      assert.ok(last.length > 20, `${last.length} are too few to tell anything`)
+      assert.is(exactly(lives), last.length)
+      run.close()
+    })
+  }
+}
+
+test('one that takes slots again after it has handed over, cut off from its heirs, counts what it takes along', () => {
+  const run = started(3, 2)
+  const leaver = run.life('jackdaw-1')
+  const heir = run.life('jackdaw-0')
+  const books: Books = new Map()
+  run.platform.stopping(leaver.name)
+  let handedOver = false
+  leaver.node.handOver(30_000, (all) => {
+    handedOver = all
+  })
+  run.runUntil(() => handedOver, 5000, 'the slots to be handed over')
+  assert.is(leaver.node.stats().replication.lost.stop, 0)
+  run.network.cut(leaver.host, heir.host)
+  run.network.cut(heir.host, leaver.host)
+  run.runUntil(() => leaver.node.stats().replication.primarySlots > 0, 20_000, 'it to claim them, alone')
+  write(leaver, 'key-1', 'of one that leaves', books)
+  run.clock.advance(100)
+  assert.is(books.size, 1)
+  leaver.node.stop(500, () => {})
+  run.clock.advance(1000)
+  assert.is(leaver.node.stats().replication.lost.stop, KEYS)
+  run.close()
+})
 
 for (let seed = 21; seed <= 28; seed++) {
   test(`what a crash took lies within the bounds of the ledger (seed ${seed})`, () => {
