@@ -72,8 +72,8 @@ export class Cluster {
   readonly #wallOffsetsMs = new Map<string, number>()
   /** Lives that are stopping in order, and whom to tell when they are gone. */
   readonly #stops = new Map<Life, () => void>()
-  /** Told of every life when its node has been made and before it runs, and when it has ended, however. */
-  watcher: { started(life: Life): void; ended(life: Life): void } | null = null
+  /** Told of every life when its node has been made and before it runs, and when it has ended: in order, or killed. */
+  watcher: { started(life: Life): void; ended(life: Life, inOrder: boolean): void } | null = null
   #hosts = 0
 
   constructor(options: ClusterOptions) {
@@ -170,7 +170,7 @@ export class Cluster {
     this.lives.delete(name)
     life.node.close()
     this.network.kill(life.host, silent)
-    this.watcher?.ended(life)
+    this.watcher?.ended(life, false)
     this.#stopped(life)
   }
 
@@ -182,7 +182,7 @@ export class Cluster {
         this.network.kill(life.host)
         if (this.lives.get(life.name) !== life) return
         this.lives.delete(life.name)
-        this.watcher?.ended(life)
+        this.watcher?.ended(life, true)
         this.start(life.name, { inPlaceOf: life })
       })
     })
@@ -201,7 +201,7 @@ export class Cluster {
           life.node.stop(500, () => {
             this.network.kill(life.host)
             if (this.lives.get(name) === life) this.lives.delete(name)
-            this.watcher?.ended(life)
+            this.watcher?.ended(life, true)
             this.#stopped(life)
           })
         })

@@ -9,6 +9,7 @@ import { Clients } from './clients.ts'
 import { DataWatch } from './data-watch.ts'
 import { Faults } from './faults.ts'
 import { Fleeting } from './fleeting.ts'
+import { LedgerWatch } from './ledger-watch.ts'
 import { describePlan, planOf } from './plan.ts'
 import { Trace } from './trace.ts'
 import { Verdict, type Violation } from './verdict.ts'
@@ -56,14 +57,17 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
   const fleeting = new Fleeting(run, plan, { clients, trace, verdict })
   const authority = new AuthorityWatch(run, plan, faults, verdict)
   const data = new DataWatch(run, plan, { clients, faults, trace, verdict })
+  const ledger = new LedgerWatch(run, plan, verdict)
   run.watcher = {
     started(life) {
       authority.started(life)
       data.started(life)
+      ledger.started(life)
     },
-    ended(life) {
+    ended(life, inOrder) {
       authority.ended(life)
       data.ended(life)
+      ledger.ended(life, inOrder)
     },
   }
   const within = (ms: number, done: () => boolean, stepMs: number): boolean => {
@@ -100,6 +104,7 @@ export function chaos(seed: number, { print = false }: { readonly print?: boolea
     data.judge()
     clients.judge()
     fleeting.judge()
+    ledger.judge()
     if (!within(STRENGTHEN_MS, () => weakSlots(run.lives.values()) === 0, 250)) {
       verdict.broken(
         'weak becomes strong',

@@ -163,4 +163,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rewrites: [{ file: 'replication/claims.ts', find: 'this.#claim(round, weak, false)', replace: 'this.#claim(round, weak, true)' }],
     seed: 10,
   },
+  'crash-takes-what-was-heard-of': {
+    consequence:
+      'the bound of a crash leaves out what the dead primary accepted after its last word, and the ledger says that nothing was lost',
+    rewrites: [{ file: 'replication/ledger.ts', find: 'atMost: atLeast + 2 * farewell.busiest', replace: 'atMost: atLeast' }],
+    seed: 11,
+  },
+  'discards-uncounted': {
+    consequence:
+      'what a member accepted in exile and has to give up, since it cannot be told from what was deleted meanwhile, is lost in silence',
+    rewrites: [
+      { file: 'replication/replication.ts', find: "discarded: () => this.ledger.count('discarded', 1)", replace: 'discarded: () => {}' },
+    ],
+    seed: 10,
+  },
 }

@@ -23,6 +23,8 @@ export const INVARIANTS = {
     'a deletion with ack=replica that finds nothing is answered by who executes the slot, or by one side of a cut, not by one that was replaced',
   'planned moves confirm': 'while all moves are planned every acknowledgement that was asked for comes',
   'planned moves lose nothing': 'while all moves are planned no request fails, no read is stale and no acknowledged write is lost',
+  'losses are counted':
+    'the ledger of lost writes has what was lost: exactly where nobody crashed and one cut was made, between its bounds where somebody crashed',
   'only what was asked for': 'no value is read that was never written, nothing refused is executed, and nothing is executed twice',
   'no copy goes before it is replaced': 'no copy is deleted whose entries are not with all owners',
   'eviction leaves copies complete':
