@@ -163,6 +163,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rewrites: [{ file: 'replication/claims.ts', find: 'this.#claim(round, weak, false)', replace: 'this.#claim(round, weak, true)' }],
     seed: 10,
   },
+  'claim-without-pulling': {
+    consequence:
+      'a complete claimant executes without what another copy heard of the dead primary after it: what that one had confirmed is gone',
+    rewrites: [
+      {
+        file: 'replication/claims.ts',
+        find: 'if (complete && compareStamps(theirs.position, mine.position) <= 0) continue',
+        replace: 'if (complete) continue',
+      },
+    ],
+    seed: 822,
+  },
   'crash-takes-what-was-heard-of': {
     consequence:
       'the bound of a crash leaves out what the dead primary accepted after its last word, and the ledger says that nothing was lost',
