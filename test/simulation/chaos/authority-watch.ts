@@ -97,7 +97,7 @@ export class AuthorityWatch {
     if (before !== null && !sameTerm(before, term) && compareTerms(before, term) > 0 && this.#knowsAlive(life, before)) {
       this.#verdict.broken('beaten is silent', `${at} takes a term below that of ${before.name}, who is alive to it`)
     }
-    if (!wasPrimary && before !== null) this.#holdFewBack(watched, slot)
+    if (!wasPrimary && before !== null) this.#holdFewBack(watched, slot, before)
     watched.orphanSinceMs[slot] = Number.POSITIVE_INFINITY
     if (!wasPrimary) for (const other of this.#watched.values()) if (other !== watched) this.#compare(watched, other, slot, before)
   }
@@ -118,9 +118,12 @@ export class AuthorityWatch {
   }
 
   /** A member has just become primary of a slot that another life held: by a grant, or because it has waited, or because it sees enough of the others. */
-  #holdFewBack({ life, orphanSinceMs, met }: Watched, slot: number): void {
+  #holdFewBack({ life, orphanSinceMs, met }: Watched, slot: number, before: Term): void {
     const orphanMs = this.#cluster.clock.now() - (orphanSinceMs[slot] as number)
     if (orphanMs < 0 || orphanMs >= FEW_WAIT_MS) return
+    // Granted: who runs and has given a slot away may have said already that it leaves.
+    const holder = [...this.#cluster.lives.values()].find((other) => this.#isOwn(other, before))
+    if (holder !== undefined && !holder.node.inside.replication.isPrimary(slot)) return
     // A life that it has not met yet counts for nothing: that of its name which it has met is gone, perhaps by the platform's word.
     const running = [...this.#cluster.lives.values()].filter((other) => other === life || (met.has(other) && this.#counts(life, other)))
     const isSeen = ({ name }: Life): boolean => name === life.name || this.#seesAlive(life, name)

@@ -305,7 +305,8 @@ export class Clients {
       const term = replication.term(slot)
       // One that asks the others first, as it has not heard of them for a moment, is on a side all the same.
       if (term === null || !replication.isPrimary(slot)) return false
-      return lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
+      // A weak one is on a side until it has heard itself that it was beaten: who followed it may have heard it before, and confirmed its writes before that.
+      return !term.strong || lives.some((other) => other !== life && sameTerm(other.node.inside.replication.term(slot), term))
     })
     return sides.length > 1
   }
