@@ -1,6 +1,7 @@
 /**
  * A release of the chart, in the words that the scenarios use. Each has a host name of its own at the ingress, so that several stand beside each other.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { run } from './command.ts'
@@ -75,15 +76,22 @@ export class Release {
     })
   }
 
-  /** Resolves once the ingress answers for this release. */
+  /**
+   * Resolves once what the ingress answers comes from this release. Where it has no route for the host yet, or no pod behind it, an Ingress without a host,
+   * of another release, is asked in its place.
+   */
   async reachable(): Promise<void> {
+    const [pod = ''] = await this.kube.pods()
+    const [key, value] = [`e2e-${randomUUID()}`, randomUUID()]
+    await this.kube.putKey(pod, key, value)
     const giveUpAt = performance.now() + INGRESS_WITHIN_MS
     for (;;) {
-      const { status, body } = await this.client.get('ready')
-      if (status === 200) return
+      const { status, body } = await this.client.get(`v1/${key}`)
+      if (status === 200 && body === value) break
       if (performance.now() > giveUpAt) throw new Error(`the ingress answers ${status} ${body.slice(0, 200)} for ${this.host}`)
       await sleep(250)
     }
+    await this.kube.takeKey(pod, key)
   }
 
   #helm(args: readonly string[]): Promise<string> {

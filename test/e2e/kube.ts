@@ -142,6 +142,16 @@ export class Kube {
     return JSON.parse(await this.evaluate(pods[0] ?? '', script, { input: JSON.stringify({ keys, hosts }), timeoutMs: 60_000 }))
   }
 
+  /** Writes a value at one pod, past the ingress. */
+  async putKey(pod: string, key: string, value: string): Promise<void> {
+    const options = JSON.stringify({ method: 'PUT', body: value })
+    const status = await this.evaluate(
+      pod,
+      `fetch('http://127.0.0.1:8080/v1/${encodeURIComponent(key)}', ${options}).then((answer) => process.stdout.write(String(answer.status)))`,
+    )
+    if (!status.startsWith('2')) throw new Error(`${pod} answers ${status} to a write`)
+  }
+
   /** The value of a key as one pod has it for itself, past the ingress; the key is deleted then. */
   takeKey(pod: string, key: string): Promise<string> {
     const url = `http://127.0.0.1:8080/v1/${encodeURIComponent(key)}`

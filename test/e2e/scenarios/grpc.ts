@@ -25,7 +25,8 @@ export const grpcServed: Scenario = {
       await ready(grpc)
       for (let i = 0; i < KEYS; i++) {
         const [key, value] = [`by-http-${i}`, `by HTTP, ${i}`]
-        await http.set({ [key]: value })
+        const set = await http.set({ [key]: value })
+        if (set.status !== 200) throw new Error(`POST /set: ${set.status} ${set.body}`)
         const { value: read } = await call(grpc, 'Get', { key: Buffer.from(key) })
         if (!Buffer.from(value).equals(read as Buffer)) throw new Error(`gRPC reads ${read} for ${key}`)
         await call(grpc, 'Set', { key: Buffer.from(`by-grpc-${i}`), value: Buffer.from(`by gRPC, ${i}`) })
