@@ -1,7 +1,7 @@
 /**
  * The fence: a process that stood still, by its own clock or as the thread of membership saw it, or to which no peer has acknowledged anything for a
  * while, does not know what was decided meanwhile. Before it executes anything it asks the others which terms they know, and goes on when they have
- * answered, or after `FENCE_MS`. A silence raises it twice: when it is noticed, and when it ends, as only then can the others tell.
+ * answered, or after `FENCE_MS`, and later when it was away for long enough to be replaced. A silence raises it twice: when it is noticed, and when it ends, as only then can the others tell.
  */
 import { SlotSet } from '../lib/slot-set.ts'
 import type { Claims } from './claims.ts'
@@ -12,6 +12,12 @@ const STALL_MS = 1000
 /** No peer acknowledged anything for so long: each says something every 100 ms. */
 const SILENCE_MS = 1000
 const FENCE_MS = 500
+/**
+ * Who was away for so long was held dead, and was replaced: one answer that is missing may be the one that says so. Links that have to be made anew take a
+ * second when machines are busy, and requests wait for longer.
+ */
+const REPLACED_MS = 2500
+const REPLACED_FENCE_MS = 2000
 /** Before those that could not be asked are asked again: the links of one that stood still are broken, and made anew at once. */
 const RETRY_MS = 50
 
@@ -36,6 +42,7 @@ export class Fence {
   #lastTickMs: number
   #untilMs = 0
   #silent = false
+  #silentSinceMs = 0
 
   constructor(context: Context, claims: Pick<Claims, 'query'>, { hung, lastAckMs, raised, lifted }: FenceEvents) {
     this.#context = context
@@ -66,7 +73,7 @@ export class Fence {
     const hung = this.#hung()
     if (stalledMs < STALL_MS && !hung) return
     this.#lastTickMs = nowMs
-    this.#raise(nowMs, { stalledMs: Math.round(stalledMs), hung }, 'the event loop stood still: asking before executing again')
+    this.#raise(nowMs, stalledMs, { stalledMs: Math.round(stalledMs), hung }, 'the event loop stood still: asking before executing again')
   }
 
   #listen(nowMs: number): void {
@@ -76,23 +83,25 @@ export class Fence {
     const silent = Number.isFinite(silentMs) && silentMs >= SILENCE_MS
     if (silent === this.#silent) return
     this.#silent = silent
+    if (silent) this.#silentSinceMs = nowMs
     // The silent may have gone, and with them whoever could be asked.
     if (!Number.isFinite(silentMs)) return
     const message = silent ? 'no peer acknowledges anything: asking before executing again' : 'peers acknowledge again: asking them first'
-    this.#raise(nowMs, { silentMs: Math.round(silentMs) }, message)
+    this.#raise(nowMs, silent ? 0 : SILENCE_MS + nowMs - this.#silentSinceMs, { silentMs: Math.round(silentMs) }, message)
   }
 
-  #raise(nowMs: number, fields: object, message: string): void {
+  #raise(nowMs: number, awayMs: number, fields: object, message: string): void {
     this.#raised()
     const { clock, logger, table } = this.#context
     const held = new SlotSet()
     for (const slots of table.primariesByTerm().values()) held.addAll(slots)
     if (held.size === 0) return
-    const untilMs = nowMs + FENCE_MS
+    const fenceMs = awayMs >= REPLACED_MS ? REPLACED_FENCE_MS : FENCE_MS
+    const untilMs = nowMs + fenceMs
     this.#untilMs = untilMs
     logger.warn(fields, message)
     this.#ask(held, untilMs)
-    clock.after(FENCE_MS, () => this.#lifted())
+    clock.after(fenceMs, () => this.#lifted())
   }
 
   #ask(held: SlotSet, untilMs: number): void {

@@ -109,6 +109,38 @@ test('the word of another thread raises it too, where the own clock shows nothin
   assert.is(s.queries, 1)
 })
 
+test('who was away for long enough to be replaced waits longer for an answer that is missing', () => {
+  for (const [awayMs, fenceMs] of [
+    [2_000, FENCE_MS],
+    [4_000, 2_000],
+  ] as const) {
+    const s = scene()
+    s.tickFor(500)
+    s.clock.advance(awayMs)
+    assert.ok(s.fence.up)
+    s.answer(1)
+    s.tickFor(fenceMs - TICK_MS)
+    assert.ok(s.fence.up, `${awayMs} ms`)
+    s.tickFor(TICK_MS)
+    assert.is(s.fence.up, false, `${awayMs} ms`)
+  }
+})
+
+test('so does one to which no peer had acknowledged anything for as long', () => {
+  const s = scene()
+  s.tickFor(500)
+  s.acknowledging = false
+  s.lastAckMs = s.clock.now()
+  s.tickFor(4_000)
+  s.acknowledging = true
+  s.tickFor(TICK_MS)
+  s.answer(1)
+  s.tickFor(1_900)
+  assert.ok(s.fence.up)
+  s.tickFor(100)
+  assert.is(s.fence.up, false)
+})
+
 test('a pause that both have seen raises it once', () => {
   const s = scene()
   s.tickFor(200)
