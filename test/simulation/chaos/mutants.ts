@@ -145,7 +145,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         replace: 'return operation.condition === ALWAYS && (operation.flags & WANT_OLD) === 0',
       },
     ],
-    seed: 294,
+    seed: 362,
   },
   'few-claim-at-once': {
     consequence: 'who sees less than half of all claims at once what the others hold, before anybody can say that they are alive',
