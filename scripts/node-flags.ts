@@ -3,7 +3,7 @@
  *
  * The young generation's halves are 2 MiB instead of 16: what a message between members leaves behind lies mostly outside the heap, and only a look at the
  * young generation frees it. Where that look comes late the collector marks the whole heap instead, several times a second and on other threads: who
- * executes what others forward spent half of its time on that with 16 MiB, and a third with 4. HTTP, whose litter lies inside, pays for the more frequent
+ * executes what others forward spent more than a third of its time on the collector with 4 MiB. HTTP, whose litter lies inside, pays for the more frequent
  * looks with a tenth of a POST's time and nothing of a GET's.
  */
 export const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=2']

@@ -1,11 +1,11 @@
 /**
- * Message memory: where a stream's messages lie until they are confirmed.
+ * Message memory: where a stream's messages lie until nobody needs them: who took room for one says when.
  *
  * A message that is copied to memory of its own costs more than its copy: the garbage collector counts bytes outside its heap, and at tens of megabytes a
  * second of them it marks the whole heap several times a second, in threads that take the processor from the primary. So messages lie one behind the
- * other in chunks, and a chunk whose messages have all been confirmed is written again. While the follower keeps up that is one chunk.
+ * other in chunks, and a chunk whose messages have all been given back is written again. While the other side keeps up that is one chunk.
  *
- * Only the memory of a message that was sent over one link, and confirmed over it, is used again: another link, which broke, may still hold it.
+ * What a follower has to confirm is given back if it was sent over one link, and confirmed over it: another link, which broke, may still hold it.
  */
 import { MESSAGE_HEADROOM } from './bytes.ts'
 
@@ -39,7 +39,7 @@ export class MessageMemory {
     return chunk.bytes.subarray(at, at + length)
   }
 
-  /** The message has been confirmed: nobody reads it any more. */
+  /** Nobody reads the message any more. */
   give(message: Buffer): void {
     const chunk = this.#chunks.get(message.buffer)
     if (chunk === undefined || --chunk.held > 0) return

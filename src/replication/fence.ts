@@ -1,7 +1,8 @@
 /**
  * The fence: a process that stood still, by its own clock or as the thread of membership saw it, or to which no peer has acknowledged anything for a
  * while, does not know what was decided meanwhile. Before it executes anything it asks the others which terms they know, and goes on when they have
- * answered, or after `FENCE_MS`, and later when it was away for long enough to be replaced. A silence raises it twice: when it is noticed, and when it ends, as only then can the others tell.
+ * answered, or after `FENCE_MS`, or `REPLACED_FENCE_MS` where it was away for long. A silence raises it twice: when it is noticed, and when it ends, as only
+ * then can the others tell.
  */
 import { SlotSet } from '../lib/slot-set.ts'
 import type { Claims } from './claims.ts'

@@ -3,14 +3,11 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ByteWriter } from '../../src/lib/bytes.ts'
 import { encodeEntry } from '../../src/lib/entry-codec.ts'
-import { HybridClock } from '../../src/lib/hybrid-clock.ts'
-import { SILENT } from '../../src/lib/logger.ts'
 import { SLOT_COUNT } from '../../src/lib/slot.ts'
 import type { SlotSet } from '../../src/lib/slot-set.ts'
 import { ZERO_STAMP } from '../../src/lib/version.ts'
 import { sameTerm, type Term, View } from '../../src/placement/index.ts'
 import { Claims } from '../../src/replication/claims.ts'
-import type { Context } from '../../src/replication/context.ts'
 import { Followers } from '../../src/replication/followers.ts'
 import {
   COPY_COMPLETE,
@@ -25,7 +22,7 @@ import {
 import { Pulls } from '../../src/replication/pulls.ts'
 import { CLAIMING, NONE, PRIMARY, SlotTable } from '../../src/replication/slot-table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { entry, FakeNetwork, newStore, peer, term } from './fakes.ts'
+import { contextOf, entry, FakeNetwork, peer, term } from './fakes.ts'
 
 const test = suite('claims')
 
@@ -68,21 +65,14 @@ class Scene {
       this.pulled = () => respond?.(Buffer.from([1]))
     })
     const calls = network.join(peer('me'))
-    const context: Context = {
+    const context = contextOf({
       self: () => peer('me'),
       clock: this.clock,
-      hybrid: new HybridClock(this.clock),
-      logger: SILENT,
-      store: newStore(),
       calls,
-      around: calls,
       table: this.table,
       view: () => this.#present,
-      marks: () => new Map(),
-      beaten: () => {},
       isGone: (name) => name === 'holder' && this.holderIsGone,
-      leaving: () => false,
-    }
+    })
     const followers = new Followers(context)
     third.handle(KIND_ENTRY, (_from, _body, respond) => {
       const writer = new ByteWriter(64).u8(1)

@@ -4,10 +4,13 @@
  */
 import * as assert from 'uvu/assert'
 import { Entry, VALUE_STRING } from '../../src/lib/entry.ts'
+import { HybridClock } from '../../src/lib/hybrid-clock.ts'
+import { SILENT } from '../../src/lib/logger.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import type { RequestRun } from '../../src/lib/request-run.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
 import type { Term } from '../../src/placement/index.ts'
+import type { Context } from '../../src/replication/context.ts'
 import type { FollowStatus, SlotCheck } from '../../src/replication/frames.ts'
 import type { FollowEvents, Incoming } from '../../src/replication/incoming.ts'
 import type { SlotMarks } from '../../src/replication/mark-codec.ts'
@@ -34,6 +37,21 @@ export function entry(key: string, value: string, ms: number, counter: number = 
 
 export function newStore(maxMemoryBytes: number = 512 * 1024 * 1024): Store {
   return createStore({ maxMemoryBytes, evictionPolicy: 'allkeys-lru', tombstoneMs: 900_000 }, new SeededRandom(1))
+}
+
+/** What a part of replication is told of its member: nobody is gone, no mark is known, and what is beaten is counted nowhere. `given` says what is so, or otherwise. */
+export function contextOf(given: Pick<Context, 'self' | 'clock' | 'calls' | 'table' | 'view'> & Partial<Context>): Context {
+  return {
+    hybrid: new HybridClock(given.clock),
+    logger: SILENT,
+    store: newStore(),
+    around: given.calls,
+    marks: () => new Map(),
+    beaten: () => {},
+    isGone: () => false,
+    leaving: () => false,
+    ...given,
+  }
 }
 
 /** One end of a link. What is sent is delivered a millisecond later, in order, unless the link has been broken by then. */

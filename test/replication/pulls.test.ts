@@ -1,17 +1,14 @@
 /** Pulls: all that other copies have comes, however long it takes to send. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HybridClock } from '../../src/lib/hybrid-clock.ts'
-import { SILENT } from '../../src/lib/logger.ts'
 import { SlotSet } from '../../src/lib/slot-set.ts'
 import { ZERO_STAMP } from '../../src/lib/version.ts'
 import { View } from '../../src/placement/index.ts'
 import type { BulkJob, BulkSender } from '../../src/replication/bulk.ts'
-import type { Context } from '../../src/replication/context.ts'
 import { Pulls } from '../../src/replication/pulls.ts'
 import { SlotTable } from '../../src/replication/slot-table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { FakeNetwork, newStore, peer, term } from './fakes.ts'
+import { contextOf, FakeNetwork, peer, term } from './fakes.ts'
 
 const test = suite('pulls')
 
@@ -58,21 +55,13 @@ class Scene {
       knownGone: [],
       replicas: 1,
     })
-    const context: Context = {
+    const context = contextOf({
       self: () => peer(name),
       clock: this.clock,
-      hybrid: new HybridClock(this.clock),
-      logger: SILENT,
-      store: newStore(),
       calls,
-      around: calls,
       table: this.table,
       view: () => view,
-      marks: () => new Map(),
-      beaten: () => {},
-      isGone: () => false,
-      leaving: () => false,
-    }
+    })
     return new Pulls(context, { bulk: () => bulk }, { pulled: () => {}, found: () => {} })
   }
 }
